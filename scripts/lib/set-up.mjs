@@ -1,0 +1,174 @@
+// Everything a fresh clone needs before a command can run: the dependencies of the lock file, the pinned Node, dist/.
+// Runs on Node 20 with nothing installed. Each part is skipped when it is already as it should be.
+import { createHash } from 'node:crypto';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { locked } from './lock.mjs';
+import { at, cacheFolder, foreignPath, pinnedNode, readJson, run, runNode, tail } from './project.mjs';
+import { Failure, note, step } from './say.mjs';
+
+const installStamp = at('node_modules', '.holdfast-installed');
+const buildStamp = at('dist', '.built-from');
+
+/**
+ * @param {{ build?: 'never' | 'when stale' | 'always' }} [wanted]
+ */
+export async function setUp({ build = 'when stale' } = {}) {
+  const staleBuild = () => build === 'always' || (build === 'when stale' && !isBuilt());
+  if (isInstalled() && !staleBuild()) return;
+  await locked(async () => {
+    // Asked again: another process may have done it while this one waited.
+    if (!isInstalled()) await install();
+    if (staleBuild()) await buildPackage();
+  });
+}
+
+// Dependencies
+
+function installId() {
+  const lock = readFileSync(at('package-lock.json'));
+  return `${createHash('sha256').update(lock).digest('hex')} ${process.platform} ${process.arch}\n`;
+}
+
+function isInstalled() {
+  return readText(installStamp) === installId() && existsSync(pinnedNode);
+}
+
+async function install() {
+  if (!holdsLockedVersions()) {
+    note('installing the dependencies of the lock file with npm ci, this takes about half a minute');
+    await step('install', 'npm ci', npmCi);
+  }
+  await step('node', 'the pinned Node', ensurePinnedNode);
+  writeFileSync(installStamp, installId());
+}
+
+/** True after somebody ran `npm ci` or `npm install` by hand. npm writes its hidden lock file last. */
+function holdsLockedVersions() {
+  try {
+    const wanted = Object.entries(readJson(at('package-lock.json')).packages);
+    const present = readJson(at('node_modules', '.package-lock.json')).packages;
+    return wanted.every(([path, entry]) => path === '' || entry.optional || present[path]?.version === entry.version);
+  } catch {
+    return false;
+  }
+}
+
+async function npmCi() {
+  const ended = await npm(['ci', '--no-audit', '--no-fund']);
+  if (ended.code !== 0) {
+    throw new Failure('npm ci failed, the dependencies are not installed', {
+      why: tail(ended.output),
+      todo: 'Look at the last lines above: mostly it is the network, or a registry that npm is not set up for\n(`npm config get registry`). Then run the same command again.',
+    });
+  }
+  return ended.output.match(/added \d+ packages/)?.[0] ?? 'npm ci';
+}
+
+/** @param {string[]} args */
+function npm(args) {
+  // Not through our own node_modules: npm ci removes that folder, with the Node inside it.
+  const env = { ...process.env, PATH: foreignPath() };
+  return run(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, { env });
+}
+
+/**
+ * The package `node` fetches its binary in an install script. Where install scripts are off there is none, and every tool
+ * would silently run on the machine's own Node: so it is fetched here, and its version is checked.
+ */
+async function ensurePinnedNode() {
+  const wanted = `v${readJson(at('package-lock.json')).packages['node_modules/node'].version}`;
+  if (!existsSync(pinnedNode)) await fetchNode(wanted.slice(1));
+  const found = (await runNode(['--version'])).output.trim();
+  if (found !== wanted) {
+    throw new Failure(`the project's Node is ${found || 'not there'}, not ${wanted}`, {
+      why: `${pinnedNode} is not the one that package-lock.json names.`,
+      todo: 'Remove node_modules and run the same command again.',
+    });
+  }
+  return `Node ${found.slice(1)}, for every tool and test`;
+}
+
+/** @param {string} version */
+async function fetchNode(version) {
+  const platform = process.platform === 'win32' ? 'win' : process.platform;
+  const prefix = platform === 'darwin' && process.arch === 'arm64' ? 'node-bin' : 'node';
+  const name = `${prefix}-${platform}-${process.arch}`;
+  const folder = join(cacheFolder, `fetch-node-${process.pid}`);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'package.json'), '{ "private": true }');
+  const ended = await npm([
+    'install',
+    '--prefix',
+    folder,
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    `${name}@${version}`,
+  ]);
+  if (ended.code !== 0) {
+    throw new Failure(`Node ${version} could not be installed from npm`, {
+      why: `Its install script did not run, and ${name} could not be fetched:\n${tail(ended.output)}`,
+      todo: 'Allow install scripts for this project (`npm config get ignore-scripts`), or install where the registry is reachable.',
+    });
+  }
+  mkdirSync(dirname(pinnedNode), { recursive: true });
+  copyFileSync(join(folder, 'node_modules', name, 'bin', 'node'), pinnedNode);
+  rmSync(folder, { recursive: true, force: true });
+}
+
+// dist/
+
+function isBuilt() {
+  return readText(buildStamp) === sourceId();
+}
+
+async function buildPackage() {
+  await step('build', 'dist/', async () => {
+    const ended = await runNode([at('scripts', 'build.mjs'), sourceId()]);
+    if (ended.code !== 0) {
+      throw new Failure('the build failed, dist/ is as it was', {
+        why: tail(ended.output, 60),
+        todo: 'Mend the sources named above. `npm run check` shows all that is wrong with them.',
+      });
+    }
+    return ended.output.trim().split('\n').at(-1) ?? 'dist/';
+  });
+}
+
+/** Names the exact sources that a build is made from: content, not times, which git and copies do not keep. */
+function sourceId() {
+  const hash = createHash('sha256');
+  const inputs = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts/build.mjs'];
+  for (const path of [...inputs, ...sourceFiles('src')]) {
+    hash
+      .update(`${path}\0`)
+      .update(readFileSync(at(path)))
+      .update('\0');
+  }
+  return `${hash.digest('hex')}\n`;
+}
+
+/**
+ * @param {string} folder
+ * @returns {string[]}
+ */
+function sourceFiles(folder) {
+  if (!existsSync(at(folder))) return [];
+  return readdirSync(at(folder), { withFileTypes: true })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) => {
+      const path = `${folder}/${entry.name}`;
+      if (entry.isDirectory()) return sourceFiles(path);
+      return /\.(test|test-d|bench)\.ts$/.test(path) ? [] : [path];
+    });
+}
+
+/** @param {string} path */
+function readText(path) {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
