@@ -1,0 +1,29 @@
+/** All events of the library, and the way to listen to one. */
+import { badOption, functionOption, subscribe } from './foundation/index.ts';
+import type { ScopeEvents } from './scope/index.ts';
+
+/** The name of every event, and what its listeners are given. */
+export interface EventMap extends ScopeEvents {}
+
+const NAMES: Record<keyof EventMap, true> = {
+  'scope:cleanup-failed': true,
+  'scope:cleanup-overran': true,
+  'scope:discarded': true,
+};
+
+/**
+ * Listens to one kind of event, in the whole process, until disposed of.
+ *
+ * Listeners are called at once, in the order they came, while the call that the event tells of stands still: be quick. One that throws disturbs
+ * nobody; its error is an uncaught exception. Events are built only while somebody listens. On Node, Bun and Deno the same events are
+ * published on the `diagnostics_channel` named `holdfast:` and the event's name.
+ *
+ * @throws {TypeError} code `BAD_OPTION` for an event that does not exist
+ * @example
+ * using _ = onEvent('scope:cleanup-failed', (e) => log.warn(e.error, `cleanup of ${e.name} failed`));
+ */
+export function onEvent<K extends keyof EventMap>(event: K, listener: (event: EventMap[K]) => void): Disposable {
+  if (!Object.hasOwn(NAMES, event)) throw badOption(TypeError, 'onEvent', event, `one of ${Object.keys(NAMES).join(', ')}`);
+  functionOption('onEvent', listener);
+  return subscribe(event, listener);
+}

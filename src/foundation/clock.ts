@@ -1,0 +1,30 @@
+/**
+ * What the library knows of time and chance. In production that is the platform; `virtualTime` of the test kit puts its own
+ * clock here, so that the same scopes and policies run in production, in a unit test and in a simulation.
+ */
+import { system } from './system.ts';
+import { startSleep, startTimeout, type Timer } from './timers.ts';
+
+/** A source of time, timers and randomness. All times are in milliseconds. */
+export interface Clock {
+  /** Monotonic; its zero means nothing. */
+  now(): number;
+  /** Since 1970: for dates that come from outside, such as `Retry-After`. */
+  wallNow(): number;
+  /** In [0, 1). */
+  random(): number;
+  /** Starts a timer that most likely will be stopped before it is due. */
+  startTimeout(timer: Timer, durationMs: number): void;
+  /** Starts a timer that most likely will fire. */
+  startSleep(timer: Timer, durationMs: number): void;
+}
+
+export const systemClock: Clock = { ...system, startTimeout, startSleep };
+
+/** The clock in force. A live binding: read it where it is used, never keep it. */
+export let clock: Clock = systemClock;
+
+/** Puts another clock in force. Timers that are pending stay with the clock that started them. */
+export function useClock(next: Clock): void {
+  clock = next;
+}

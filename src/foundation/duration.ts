@@ -1,0 +1,35 @@
+/** Spans of time as people write them. */
+import { badOption } from './option.ts';
+
+/** Milliseconds as a number, or a number with its unit: `250`, `'250ms'`, `'1.5s'`, `'2m'`, `'12h'`, `'25d'`. `Infinity` means no limit. */
+export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
+
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Digits, perhaps a fraction, a unit: no sign, exponent, hexadecimal or space. Each character is looked at once. */
+const SHAPE = /^(\d+(?:\.\d+)?)(ms|[smhd])$/;
+
+/**
+ * A duration in milliseconds.
+ *
+ * @param value a number of milliseconds from 0, `Infinity` included, or text such as `'1.5s'`. Text is a decimal number and one of the
+ * units `ms`, `s`, `m`, `h`, `d` and nothing else, so that a value from the environment is never half understood.
+ * @throws {TypeError | RangeError} code `BAD_OPTION` for everything else: `NaN`, negative numbers, `'5'`, `'2 s'`, `'-1s'`, `'0x10s'`, `'1e3ms'`.
+ *
+ * @example
+ * duration('1.5s');                              // 1500
+ * duration(process.env.ORDER_TIMEOUT ?? '2s');   // 2000, or an error that says what is wrong with the variable
+ */
+export function duration(value: Duration | (string & {})): number {
+  return durationOption('duration', value);
+}
+
+/** As `duration`, for an option with a name of its own. */
+export function durationOption(option: string, value: unknown): number {
+  if (typeof value === 'number' && value >= 0) return value;
+  const match = typeof value === 'string' ? SHAPE.exec(value) : null;
+  const ms = match === null ? NaN : Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS];
+  if (ms < Infinity) return ms;
+  const ErrorClass = typeof value === 'number' || typeof value === 'string' ? RangeError : TypeError;
+  throw badOption(ErrorClass, option, value, "a duration: milliseconds from 0, or text such as '250ms', '1.5s', '2m', '12h', '25d'");
+}

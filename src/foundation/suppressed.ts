@@ -1,0 +1,34 @@
+/**
+ * Errors that came second. They are kept beside the first one in a weak map: an error may be frozen, shared, or a class
+ * whose shape somebody relies on, so it is never written to.
+ */
+const suppressed = new WeakMap<object, unknown[]>();
+
+/**
+ * The errors that came up while `error` was already on its way out: failures of cleanups, of other children, and failures
+ * that were replaced by it or recovered before it. Newest last. Empty for a primitive, which has no identity to keep them by; the
+ * `scope:cleanup-failed` event tells of those.
+ *
+ * @example
+ * const error = await scope((s) => {
+ *   s.defer(() => { throw new Error('close failed'); });
+ *   throw new Error('query failed');
+ * }).catch((error) => error);
+ * error.message;                     // 'query failed'
+ * suppressedErrors(error)[0].message; // 'close failed'
+ */
+export function suppressedErrors(error: unknown): readonly unknown[] {
+  return [...((isObject(error) && suppressed.get(error)) || [])];
+}
+
+/** Keeps `other` beside `error`. An error is never its own company. */
+export function addSuppressed(error: unknown, other: unknown): void {
+  if (!isObject(error) || error === other) return;
+  const list = suppressed.get(error);
+  if (list === undefined) suppressed.set(error, [other]);
+  else list.push(other);
+}
+
+function isObject(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function';
+}

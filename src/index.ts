@@ -1,0 +1,24 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * The front door: what `import … from 'holdfast'` gives. Everything else has a subpath of its own.
+ *
+ * @packageDocumentation
+ */
+export { onEvent, type EventMap } from './events.ts';
+export { duration, HoldfastError, suppressedErrors, TimeoutError } from './foundation/index.ts';
+export type { BadOption, Duration, Exit, HoldfastEvent, Outcome } from './foundation/index.ts';
+export { contextKey, scope, ScopeEndedError, scopeSync } from './scope/index.ts';
+export type {
+  CleanupFailedEvent,
+  CleanupOverranEvent,
+  ContextEntry,
+  ContextKey,
+  DiscardedEvent,
+  NotPromise,
+  Scope,
+  ScopeEvents,
+  ScopeOptions,
+  SyncScope,
+  SyncScopeOptions,
+  Task,
+} from './scope/index.ts';

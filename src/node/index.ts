@@ -1,0 +1,8 @@
+/**
+ * What only a process has: signals and an exit code.
+ *
+ *   run-main     the root of a program
+ *
+ * @packageDocumentation
+ */
+export { runMain, type MainOptions } from './run-main.ts';

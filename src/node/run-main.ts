@@ -1,0 +1,125 @@
+/** The root of a program. */
+import process from 'node:process';
+import { inspect } from 'node:util';
+import { clock, durationOption, functionOption, knownOptions, nextTurn, suppressedErrors, system, Timer, type Duration } from '../foundation/index.ts';
+import { contextOfSignal, RunningScope, scope, type Scope } from '../scope/index.ts';
+
+/** Options of `runMain`. */
+export interface MainOptions {
+  /** How long body and cleanups may take after a signal ['10s']. */
+  readonly grace?: Duration | undefined;
+}
+
+/** What a shell shows for a program that a signal ended: 128 and the signal's number. */
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+
+type Signal = keyof typeof EXIT_CODES;
+
+let running = false;
+
+/**
+ * Runs `body` as the root of the program, in a scope that SIGINT and SIGTERM cancel.
+ *
+ * After a signal, body and cleanups get `grace`; then their shields fall too, what still runs is named on standard error, and the process exits. A second signal
+ * exits at once. Exit code: 0 when the body returned, 1 when it failed (the error and all that it suppressed are printed), 130 after SIGINT, 143 after SIGTERM; 1 again
+ * if the body answered the signal with an error of its own.
+ *
+ * Without a signal the process is not made to exit: it ends by itself when nothing holds it. If something still does after `grace`, it is named and the process exits.
+ *
+ * @returns a promise that settles when the scope has ended; it never rejects
+ * @throws {TypeError | RangeError} code `BAD_OPTION`; an `Error` when another `runMain` is still running
+ * @example
+ * await runMain({ grace: '5s' }, async (s) => {
+ *   const server = s.adopt(createServer(app).listen(8080), (server) => server.close());
+ *   await s.sleep(Infinity);
+ * });
+ */
+export function runMain(body: (s: Scope) => unknown): Promise<void>;
+export function runMain(options: MainOptions, body: (s: Scope) => unknown): Promise<void>;
+export function runMain(first: MainOptions | ((s: Scope) => unknown), second?: (s: Scope) => unknown): Promise<void> {
+  const plain = typeof first === 'function' && second === undefined;
+  const body = (plain ? first : second) as (s: Scope) => unknown;
+  const options = plain ? {} : (first as MainOptions);
+  functionOption('runMain', body);
+  knownOptions('runMain', options, ['grace']);
+  const graceMs = durationOption('grace', options.grace ?? '10s');
+  if (running) throw new Error('runMain: another runMain is still running; a program has one root');
+  running = true;
+  return main(body, graceMs);
+}
+
+async function main(body: (s: Scope) => unknown, graceMs: number): Promise<void> {
+  const controller = new AbortController();
+  const grace = new Grace(controller.signal, graceMs);
+  const onSignal = (signal: Signal): void => {
+    if (grace.signal !== undefined) process.exit(EXIT_CODES[signal]);
+    grace.begin(signal);
+    controller.abort(new DOMException(`${signal} was received`, 'AbortError'));
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  let exitCode: number | undefined;
+  try {
+    await scope({ signal: controller.signal, name: 'main' }, body);
+  } catch (error) {
+    if (grace.signal === undefined || error !== controller.signal.reason) {
+      exitCode = 1;
+      print(error);
+    } else {
+      for (const other of suppressedErrors(error)) print(other);
+    }
+  } finally {
+    grace.stop();
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+    running = false;
+  }
+  if (grace.signal !== undefined) exitCode ??= EXIT_CODES[grace.signal];
+  if (exitCode !== undefined) process.exitCode = exitCode;
+  exitUnlessIdle(graceMs);
+}
+
+/** The time that is left after a signal. */
+class Grace extends Timer {
+  signal: Signal | undefined;
+  private readonly source: AbortSignal;
+  private readonly graceMs: number;
+
+  constructor(source: AbortSignal, graceMs: number) {
+    super();
+    this.source = source;
+    this.graceMs = graceMs;
+  }
+
+  begin(signal: Signal): void {
+    this.signal = signal;
+    if (this.graceMs < Infinity) clock.startTimeout(this, this.graceMs);
+  }
+
+  override fire(): void {
+    const signal = this.signal as Signal;
+    const scopes = [...contextOfSignal(this.source).all()].map((context) => context.owner).filter((owner) => owner instanceof RunningScope);
+    console.error(`holdfast: ${this.graceMs} ms after ${signal} these have not ended: ${scopes.map(describe).join(', ')}. Exiting.`);
+    for (const s of scopes) s.kill(new DOMException(`The grace after ${signal} is over`, 'AbortError'));
+    void nextTurn().then(() => process.exit(EXIT_CODES[signal]));
+  }
+}
+
+function describe(s: RunningScope): string {
+  return `${s.name === undefined ? 'a scope without a name' : `scope "${s.name}"`} (${s.doing})`;
+}
+
+/** Everything that is known of a failure. */
+function print(error: unknown): void {
+  console.error(`holdfast: main failed: ${inspect(error)}`);
+  for (const other of suppressedErrors(error)) console.error(`holdfast: besides: ${inspect(other)}`);
+}
+
+/** Something outside the scope may keep the process open: a server, a connection, a timer. It is named, not waited for. */
+function exitUnlessIdle(graceMs: number): void {
+  const timer = system.setTimer(() => {
+    console.error(`holdfast: main ended ${graceMs} ms ago, but the process is kept open by: ${process.getActiveResourcesInfo().join(', ')}. Exiting.`);
+    process.exit();
+  }, graceMs);
+  if (typeof timer === 'object') timer.unref();
+}

@@ -1,0 +1,32 @@
+/** The events of scopes. */
+import { EventType, type HoldfastEvent } from '../foundation/index.ts';
+
+/** A cleanup threw or rejected. Its error is the failure, or in `suppressedErrors` of it; here it is told in any case. */
+export interface CleanupFailedEvent extends HoldfastEvent {
+  readonly event: 'scope:cleanup-failed';
+  readonly error: unknown;
+  /** The scope had gone on without this cleanup: it had overrun `cleanupTimeout`, or was registered after the scope's end. */
+  readonly late: boolean;
+}
+
+/** A cleanup took longer than `cleanupTimeout`. The scope went on without it. */
+export interface CleanupOverranEvent extends HoldfastEvent {
+  readonly event: 'scope:cleanup-overran';
+  readonly timeoutMs: number;
+}
+
+/** A contender of a `race` that another one won ended with an error of its own. */
+export interface DiscardedEvent extends HoldfastEvent {
+  readonly event: 'scope:discarded';
+  readonly error: unknown;
+}
+
+export interface ScopeEvents {
+  'scope:cleanup-failed': CleanupFailedEvent;
+  'scope:cleanup-overran': CleanupOverranEvent;
+  'scope:discarded': DiscardedEvent;
+}
+
+export const cleanupFailed = /* @__PURE__ */ new EventType<CleanupFailedEvent>('scope:cleanup-failed');
+export const cleanupOverran = /* @__PURE__ */ new EventType<CleanupOverranEvent>('scope:cleanup-overran');
+export const discarded = /* @__PURE__ */ new EventType<DiscardedEvent>('scope:discarded');

@@ -1,0 +1,82 @@
+/** The frame for code without promises. */
+import { badOption, functionOption, knownOptions } from '../foundation/index.ts';
+import type { NotPromise, SyncScope, SyncScopeOptions } from './contract.ts';
+import { ENDED, Frame, isThenable, NONE, UNWINDING } from './frame.ts';
+
+class SyncFrame extends Frame implements SyncScope {
+  private readonly label: string | undefined;
+
+  constructor(name: string | undefined) {
+    super();
+    this.label = name;
+  }
+
+  override get name(): string | undefined {
+    return this.label;
+  }
+}
+
+/**
+ * As `scope`, for code without promises: `defer`, `use`, `adopt`, and the outcome before the cleanups' eyes. No children, no cancellation, no deadline.
+ *
+ * A body, cleanup or `recover` that returns a promise is a mistake, since nobody would wait for it: it counts as failed with a `TypeError`
+ * (code `BAD_OPTION`), and what the promise comes to is ignored.
+ *
+ * @throws what the body threw, the same object, unless a cleanup changed it
+ * @example
+ * const rows = scopeSync((s) => {
+ *   const db = s.adopt(new DatabaseSync('shop.db'), (db) => db.close());
+ *   return db.prepare('SELECT * FROM orders').all();
+ * });
+ */
+export function scopeSync<T>(body: (s: SyncScope) => T & NotPromise<T>): T;
+export function scopeSync<T, R = never>(options: SyncScopeOptions<R>, body: (s: SyncScope) => T & NotPromise<T>): T | R;
+export function scopeSync(first: SyncScopeOptions<unknown> | ((s: SyncScope) => unknown), second?: (s: SyncScope) => unknown): unknown {
+  const plain = typeof first === 'function' && second === undefined;
+  const options = (plain ? {} : first) as SyncScopeOptions<unknown>;
+  const body = plain ? first : second;
+  functionOption('scopeSync(options, body)', body);
+  knownOptions('scopeSync', options, ['recover', 'name']);
+  const { recover, name } = options;
+  if (recover !== undefined) functionOption('recover', recover);
+  if (name !== undefined && typeof name !== 'string') throw badOption(TypeError, 'name', name, 'a string');
+
+  const frame = new SyncFrame(name);
+  try {
+    frame.value = settled('the body', (body as (s: SyncScope) => unknown)(frame));
+  } catch (error) {
+    frame.fail(error);
+  }
+  frame.phase = UNWINDING;
+  unwind(frame);
+  if (recover !== undefined && frame.recoverable) {
+    try {
+      const value = settled('recover', recover(frame.failure));
+      frame.recover();
+      frame.value = value;
+    } catch (error) {
+      if (error !== frame.failure) frame.fail(error);
+    }
+    unwind(frame);
+  }
+  frame.phase = ENDED;
+  if (frame.failure !== NONE) throw frame.failure;
+  return frame.value;
+}
+
+function unwind(frame: Frame): void {
+  for (let pending = frame.unwind(); pending !== undefined; pending = frame.unwind()) {
+    try {
+      settled('a cleanup', pending);
+    } catch (error) {
+      frame.cleanupThrew(error);
+    }
+  }
+}
+
+/** @throws if `value` is a promise: what it comes to would be lost */
+function settled(what: string, value: unknown): unknown {
+  if (!isThenable(value)) return value;
+  value.then(undefined, () => {});
+  throw badOption(TypeError, `scopeSync: ${what}`, value, 'a result that is no promise (for code with promises there is scope)');
+}

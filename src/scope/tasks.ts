@@ -1,0 +1,112 @@
+/**
+ * `race` and `map`: what is done with many children at once. Both are one child of the scope they are called on, and start the many below that one:
+ * so the whole is cancelled, waited for and fails as a unit.
+ */
+import { addSuppressed, badOption, clock, functionOption, knownOptions } from '../foundation/index.ts';
+import type { Scope, Task } from './contract.ts';
+import { discarded } from './events.ts';
+import { NONE } from './frame.ts';
+
+/** What is needed of a scope beyond its contract. */
+interface Parent extends Scope {
+  readonly name: string | undefined;
+  /** As `go`, but `onEnd` decides what the child's end means, before anybody else hears of it. */
+  start<T>(body: (s: Scope) => T | PromiseLike<T>, onEnd: (child: { readonly failure: unknown; readonly value: unknown }) => void): Task<T>;
+}
+
+export function raceTasks<T>(scope: Scope, bodies: Iterable<(s: Scope) => T | PromiseLike<T>>): Task<T> {
+  const contenders = [...iterable('race', bodies)];
+  if (contenders.length === 0) throw badOption(TypeError, 'race', bodies, 'at least one function');
+  for (const body of contenders) functionOption('race', body);
+  return scope.go((s) => new Promise<T>((resolve, reject) => race(s as Parent, contenders, resolve, reject)));
+}
+
+function race<T>(s: Parent, contenders: ((s: Scope) => T | PromiseLike<T>)[], resolve: (value: T) => void, reject: (error: unknown) => void): void {
+  const errors: unknown[] = [];
+  const lost = new DOMException('Another contender won the race', 'AbortError');
+  let running = contenders.length;
+  let won = false;
+
+  const tell = (error: unknown): void => {
+    if (error !== lost && discarded.observed) discarded.emit({ event: 'scope:discarded', name: s.name, at: clock.now(), error });
+  };
+  const win = (value: T): void => {
+    won = true;
+    // The prize is kept only if the race comes out well: a loser's cleanup may still fail it.
+    if (isDisposable(value)) s.defer((exit) => (exit.ok ? undefined : dispose(value)));
+    resolve(value);
+    errors.forEach(tell);
+    for (const task of tasks) task.cancel(lost);
+  };
+  const tasks = contenders.map((body, place) =>
+    s.start(body, ({ failure, value }) => {
+      running--;
+      if (failure === NONE) {
+        if (!won) win(value as T);
+        else if (isDisposable(value)) s.defer(() => dispose(value));
+      } else if (won) {
+        tell(failure);
+      } else {
+        errors[place] = failure;
+        if (running > 0) return;
+        for (const error of errors.slice(1)) addSuppressed(errors[0], error);
+        reject(errors[0]);
+      }
+    }),
+  );
+}
+
+export function mapTasks<I, T>(
+  scope: Scope,
+  items: Iterable<I>,
+  options: { readonly concurrency: number },
+  fn: (item: I, s: Scope) => T | PromiseLike<T>,
+): Task<T[]> {
+  iterable('map', items);
+  knownOptions('map', options, ['concurrency']);
+  const { concurrency } = options;
+  if (!(concurrency >= 1 && (Number.isInteger(concurrency) || concurrency === Infinity))) {
+    throw badOption(typeof concurrency === 'number' ? RangeError : TypeError, 'concurrency', concurrency, 'a whole number from 1, or Infinity');
+  }
+  functionOption('map', fn);
+  return scope.go((s) => map(s, items[Symbol.iterator](), concurrency, fn));
+}
+
+async function map<I, T>(s: Scope, iterator: Iterator<I>, concurrency: number, fn: (item: I, s: Scope) => T | PromiseLike<T>): Promise<T[]> {
+  const results: T[] = [];
+  let started = 0;
+  let drained = false;
+  s.defer(() => {
+    if (!drained) iterator.return?.();
+  });
+
+  /** Draws items and runs them one after another. */
+  const work = async (): Promise<void> => {
+    for (;;) {
+      s.throwIfAborted();
+      const next = iterator.next();
+      drained ||= next.done === true;
+      if (drained) return;
+      const place = started++;
+      results[place] = await s.go((child) => fn(next.value as I, child));
+    }
+  };
+  const workers: Promise<void>[] = [];
+  while (workers.length < concurrency && !drained) workers.push(work());
+  await Promise.all(workers);
+  return results;
+}
+
+function iterable<I>(option: string, value: Iterable<I>): Iterable<I> {
+  if (typeof (value as Iterable<I> | null | undefined)?.[Symbol.iterator] !== 'function') throw badOption(TypeError, option, value, 'a list, or anything else that can be iterated');
+  return value;
+}
+
+function isDisposable(value: unknown): value is Partial<AsyncDisposable & Disposable> {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
+  return Symbol.asyncDispose in value || Symbol.dispose in value;
+}
+
+function dispose(resource: Partial<AsyncDisposable & Disposable>): unknown {
+  return resource[Symbol.asyncDispose] === undefined ? resource[Symbol.dispose]?.() : resource[Symbol.asyncDispose]?.();
+}

@@ -1,0 +1,198 @@
+/** Time that stands still until the test says otherwise. */
+import { badOption, clock, duration, functionOption, Heap, knownOptions, nextTurn, seededRandom, systemClock, Timer, useClock } from '../foundation/index.ts';
+import type { Clock, Duration, TimerHome } from '../foundation/index.ts';
+
+/** What `virtualTime` hands to its body. */
+export interface VirtualTime {
+  /** Milliseconds since virtual time began. */
+  now(): number;
+  /**
+   * Lets time pass: fires every timer that falls due, in order, each exactly when due, and after each one lets promises run until they are quiet.
+   * What already runs is given its turn first. One call at a time.
+   */
+  advance(time: Duration): Promise<void>;
+  /**
+   * Lets time pass until no timer is left that will ever fall due.
+   * @throws after a million timers: then something starts timers for ever
+   */
+  runAll(): Promise<void>;
+  /** How many timers are pending. */
+  readonly pending: number;
+}
+
+/** Options of `virtualTime`. */
+export interface VirtualTimeOptions {
+  /** For the library's random numbers, jitter above all [1]. The same seed gives the same run. */
+  readonly seed?: number | string | undefined;
+  /** What the wall clock shows at the start [2030-01-01T00:00:00Z]: a `Date`, text that `Date` reads, or milliseconds since 1970. */
+  readonly date?: Date | string | number | undefined;
+}
+
+/** A timer's place in the order of things: by due time, then by age. */
+interface Entry {
+  readonly timer: Timer;
+  readonly dueMs: number;
+  readonly age: number;
+}
+
+class VirtualClock implements Clock, TimerHome {
+  timeMs = 0;
+  readonly random: () => number;
+  private readonly startedAtMs: number;
+  /** Invariant: the live entry of every pending timer, and no other. */
+  private readonly entries = new Map<Timer, Entry>();
+  /** Those, and entries of timers that were stopped since. */
+  private readonly queue = new Heap<Entry>((a, b) => a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.age < b.age));
+  private ages = 0;
+
+  constructor(random: () => number, startedAtMs: number) {
+    this.random = random;
+    this.startedAtMs = startedAtMs;
+  }
+
+  now(): number {
+    return this.timeMs;
+  }
+
+  wallNow(): number {
+    return this.startedAtMs + this.timeMs;
+  }
+
+  startTimeout(timer: Timer, durationMs: number): void {
+    this.startSleep(timer, durationMs);
+  }
+
+  startSleep(timer: Timer, durationMs: number): void {
+    timer.home = this;
+    timer.dueMs = this.timeMs + durationMs;
+    const entry = { timer, dueMs: timer.dueMs, age: this.ages++ };
+    this.entries.set(timer, entry);
+    this.queue.push(entry);
+  }
+
+  remove(timer: Timer): void {
+    timer.home = null;
+    this.entries.delete(timer);
+    if (this.queue.size > 64 + 2 * this.entries.size) this.queue.replace(this.entries.values());
+  }
+
+  get pending(): number {
+    return this.entries.size;
+  }
+
+  /** Sets the time to that of the next timer due by then and fires it. False if there is none. */
+  fireNext(byMs: number): boolean {
+    let next = this.queue.top;
+    while (next !== undefined && this.entries.get(next.timer) !== next) {
+      this.queue.pop();
+      next = this.queue.top;
+    }
+    if (next === undefined || next.dueMs > byMs) return false;
+    this.timeMs = next.dueMs;
+    this.remove(next.timer);
+    next.timer.fire();
+    return true;
+  }
+
+  /** When the timers that are left fall due, for a message. */
+  describePending(): string {
+    const dues = [...this.entries.values()].map((entry) => entry.dueMs).sort((a, b) => a - b);
+    return `${dues.length} timer${dues.length === 1 ? '' : 's'}, due at ${dues.slice(0, 5).join(', ')}${dues.length > 5 ? ', …' : ''} ms`;
+  }
+}
+
+/** More than a test means to fire; a repeating timer reaches it in about a second. */
+const MAX_TIMERS = 1_000_000;
+
+class Control implements VirtualTime {
+  private readonly clock: VirtualClock;
+  private busy = false;
+
+  constructor(virtual: VirtualClock) {
+    this.clock = virtual;
+  }
+
+  now(): number {
+    return this.clock.timeMs;
+  }
+
+  get pending(): number {
+    return this.clock.pending;
+  }
+
+  async advance(time: Duration): Promise<void> {
+    const ms = duration(time);
+    if (ms === Infinity) throw badOption(RangeError, 'advance', time, 'a duration that ends (runAll goes on until no timer is left)');
+    const untilMs = this.clock.timeMs + ms;
+    await this.run(untilMs, Infinity);
+    this.clock.timeMs = untilMs;
+  }
+
+  async runAll(): Promise<void> {
+    await this.run(Number.MAX_VALUE, MAX_TIMERS);
+  }
+
+  private async run(untilMs: number, maxTimers: number): Promise<void> {
+    if (this.busy) throw new Error('virtualTime: time is already passing; await the earlier advance() or runAll() first');
+    if (clock !== this.clock) throw new Error('virtualTime: it has ended; time can only be advanced inside its body');
+    this.busy = true;
+    try {
+      await nextTurn();
+      for (let fired = 0; this.clock.fireNext(untilMs); fired++) {
+        if (fired === maxTimers) throw new Error(`virtualTime: runAll fired ${maxTimers} timers and there are more: something starts timers for ever; use advance()`);
+        await nextTurn();
+      }
+    } finally {
+      this.busy = false;
+    }
+  }
+}
+
+/**
+ * Runs `body` on virtual time: inside, the clock, timers and randomness of every scope and policy in this process are the test's. Hours pass in
+ * microseconds, timers fire exactly when due, and the same seed gives the same run. Works under every test runner; real timers of the platform are untouched.
+ *
+ * Waits for: the body. Time passes only by `advance` and `runAll`; both let promise chains of any depth run until they are quiet, but
+ * do not wait for real I/O, which has its own time.
+ * Work that was started before keeps its real timers. One at a time in a process: a second one, or one inside another, is refused.
+ *
+ * @returns what the body returned
+ * @throws if timers are still pending when the body has returned: they would never fire
+ * @example
+ * await virtualTime(async (time) => {
+ *   const call = scope({ timeout: '2s' }, (s) => s.sleep('1h')).catch((error) => error.code);
+ *   await time.advance('2s');
+ *   await call; // 'TIMEOUT', at once
+ * });
+ */
+export function virtualTime<T>(body: (time: VirtualTime) => T | PromiseLike<T>): Promise<T>;
+export function virtualTime<T>(options: VirtualTimeOptions, body: (time: VirtualTime) => T | PromiseLike<T>): Promise<T>;
+export async function virtualTime<T>(
+  first: VirtualTimeOptions | ((time: VirtualTime) => T | PromiseLike<T>),
+  second?: (time: VirtualTime) => T | PromiseLike<T>,
+): Promise<T> {
+  const plain = typeof first === 'function' && second === undefined;
+  const body = (plain ? first : second) as (time: VirtualTime) => T | PromiseLike<T>;
+  functionOption('virtualTime', body);
+  const virtual = new VirtualClock(...settings(plain ? {} : (first as VirtualTimeOptions)));
+  if (clock !== systemClock) throw new Error('virtualTime: already on virtual time; there is one clock, so one at a time');
+
+  useClock(virtual);
+  try {
+    const result = await body(new Control(virtual));
+    await nextTurn(); // what has just been settled may still end its timers
+    if (virtual.pending > 0) throw new Error(`virtualTime: the body has returned, but ${virtual.describePending()}: they would never fire; await what started them, or runAll()`);
+    return result;
+  } finally {
+    useClock(systemClock);
+  }
+}
+
+function settings(options: VirtualTimeOptions): [random: () => number, startedAtMs: number] {
+  knownOptions('virtualTime', options, ['seed', 'date']);
+  const { seed = 1, date = '2030-01-01T00:00:00Z' } = options;
+  if (typeof seed !== 'string' && !Number.isFinite(seed)) throw badOption(TypeError, 'seed', seed, 'a number or a text');
+  const startedAtMs = new Date(date).getTime();
+  if (Number.isNaN(startedAtMs)) throw badOption(RangeError, 'date', date, 'a date');
+  return [seededRandom(seed), startedAtMs];
+}
