@@ -1,0 +1,285 @@
+/**
+ * The rules of a scope as bookkeeping: what becomes the failure, what the reason, who is cancelled, what is kept beside what. Written from
+ * the settled semantics (design, section 2, rules 1 to 9) and their refinements (R1 to R16) alone; imports nothing of `src`.
+ *
+ * Time and the order of things are in `reference.ts`, which calls these functions. Every `mutant ===` is a deliberate breach (`mutants.ts`).
+ */
+import type { Frame, Cleanup } from './program.ts';
+import type { Mutant } from './mutants.ts';
+import { ANY, Fault, Trace } from './trace.ts';
+import { type Cell, type Timer, World } from './world.ts';
+
+export const RUNNING = 0;
+export const WAITING = 1;
+export const UNWINDING = 2;
+export const ENDED = 3;
+
+/** What a signal hangs on: a scope, the shield of a running cleanup, or the outer signal. */
+export class Anchor {
+  aborted = false;
+  reason: unknown;
+  readonly deadline: number;
+  /** The value under the fuzzer's context key. */
+  readonly value: number | undefined;
+  readonly sleeps = new Set<{ cell: Cell; timer: Timer }>();
+  /** Children and linked scopes. */
+  readonly below = new Set<Run>();
+  readonly watchers: number[] = [];
+
+  constructor(deadline: number, value: number | undefined) {
+    this.deadline = deadline;
+    this.value = value;
+  }
+}
+
+/** A registered cleanup. A disposer is shown no exit. */
+export interface Registered {
+  readonly cleanup: Cleanup;
+  readonly showsExit: boolean;
+  /** Where its start is noted. */
+  readonly site: number;
+}
+
+/** A scope while it runs. */
+export class Run {
+  phase = RUNNING;
+  readonly anchor: Anchor;
+  /** Of the running cleanup. */
+  shield: Anchor | undefined;
+  readonly frame: Frame | undefined;
+  /** The scope that it is a child of. */
+  readonly parent: Run | undefined;
+  /** What it is cancelled by: its parent's anchor, or what it is linked to. */
+  readonly above: Anchor | undefined;
+  /** What a caller awaits. */
+  readonly task: Cell;
+  /** Children that have not ended. */
+  live = 0;
+  idle: Cell | undefined;
+  cancelled = false;
+  /** Its own `cancel` set the abort reason. */
+  ownCancel = false;
+  /** A child came out with the abort reason. */
+  endedByReason = false;
+  failed = false;
+  failure: unknown;
+  result: unknown;
+  /** Failures recovered here that no later failure carries yet. */
+  owed: unknown[] = [];
+  readonly cleanups: Registered[] = [];
+  recoverCalled = false;
+  deadlineTimer: Timer | undefined;
+  /** What replaces the accounting of the parent: a race takes its contenders' ends itself. */
+  onEnd: ((run: Run) => void) | undefined;
+  /** A map whose items are its children. */
+  isMap = false;
+
+  constructor(frame: Frame | undefined, parent: Run | undefined, above: Anchor | undefined, task: Cell, now: number) {
+    this.frame = frame;
+    this.parent = parent;
+    this.above = above;
+    this.task = task;
+    const own = frame?.timeout === undefined ? Infinity : now + frame.timeout;
+    this.anchor = new Anchor(Math.min(own, above?.deadline ?? Infinity), frame?.value ?? above?.value);
+  }
+}
+
+/** The exit of one cleanup. */
+export interface Exit {
+  readonly run: Run;
+  live: boolean;
+}
+
+export const CAUSE_DEPTH = 16;
+
+/** Whether `error` is `target`, or its chain of causes holds it. */
+export function holds(error: unknown, target: unknown): boolean {
+  let link = error;
+  for (let depth = 0; depth <= CAUSE_DEPTH; depth++) {
+    if (link === target) return true;
+    if (!(link instanceof Fault) || link.cause === undefined) return false;
+    link = link.cause;
+  }
+  return false;
+}
+
+export class Rules {
+  readonly world: World;
+  readonly trace = new Trace();
+  readonly mutant: Mutant | undefined;
+
+  constructor(world: World, mutant: Mutant | undefined) {
+    this.world = world;
+    this.mutant = mutant;
+  }
+
+  note(site: number, ...entry: unknown[]): void {
+    this.trace.note(site, [this.world.now, ...entry]);
+  }
+
+  event(name: string, error: unknown, late = false): void {
+    this.trace.events.push([name === 'discarded' ? 0 : this.world.now, name, error, late]);
+  }
+
+  /** The rules leave open what happens in this program: it is not compared. */
+  open(why: string): void {
+    this.trace.skip ??= why;
+  }
+
+  // --- what is kept beside a failure (2, 9, R10)
+
+  keepBeside(failure: unknown, error: unknown): void {
+    if (!(failure instanceof Fault) || failure === error || failure.suppressed.includes(error)) return;
+    failure.suppressed = this.mutant === 'suppressed-newest-first' ? [error, ...failure.suppressed] : [...failure.suppressed, error];
+  }
+
+  newFailure(run: Run, error: unknown): void {
+    run.failed = true;
+    run.failure = error;
+    if (this.mutant !== 'recovered-not-kept') for (const earlier of run.owed) this.keepBeside(error, earlier);
+    run.owed = [];
+  }
+
+  replaceFailure(run: Run, error: unknown): void {
+    const old = run.failure;
+    run.failure = error;
+    if (this.mutant !== 'replaced-not-kept') this.keepBeside(error, old);
+  }
+
+  // --- cancellation (6, 8, R2, R6)
+
+  /** `'own'`: its cancel; `'above'`: outer signal or parent; `'inside'`: its deadline, its body or a child of it. */
+  abort(run: Run, reason: unknown, source: 'own' | 'above' | 'inside'): void {
+    const { mutant } = this;
+    if (run.phase >= UNWINDING && (mutant !== 'cancel-while-unwinding-counts' || run.phase === ENDED)) return;
+    const ignored = mutant === 'cancel-after-reason-ignored' && run.anchor.aborted;
+    if (source !== 'inside' && !ignored) run.cancelled = true;
+    if (run.phase >= UNWINDING) return;
+    if (run.anchor.aborted && mutant !== 'last-reason-wins') return;
+    run.ownCancel = source === 'own';
+    this.abortAnchor(run.anchor, reason);
+    if (mutant === 'cancellation-goes-up' && source === 'own' && run.parent) this.abort(run.parent, reason, 'own');
+  }
+
+  abortAnchor(anchor: Anchor, reason: unknown): void {
+    anchor.aborted = true;
+    anchor.reason = reason;
+    for (const { cell, timer } of anchor.sleeps) {
+      this.world.stop(timer);
+      this.world.settle(cell, reason, true);
+    }
+    anchor.sleeps.clear();
+    for (const site of anchor.watchers.splice(0)) this.note(site, 'aborted', shownReason(reason));
+    for (const run of [...anchor.below]) if (this.#reaches(run, reason)) this.abort(run, reason, 'above');
+  }
+
+  #reaches(run: Run, reason: unknown): boolean {
+    if (this.mutant === 'cancellation-stays') return run.parent === undefined;
+    if (this.mutant === 'linked-is-not-cancelled') return run.parent !== undefined;
+    if (this.mutant === 'children-not-cancelled-on-throw') return !(run.parent?.failed && run.parent.failure === reason && run.parent.live > 0);
+    return true;
+  }
+
+  // --- what bodies and children come to (5, 8, R3, R4, R5)
+
+  bodyThrew(run: Run, error: unknown): void {
+    const { aborted, reason } = run.anchor;
+    const taken = aborted && this.mutant !== 'envelope-kept' && (this.mutant === 'own-error-becomes-reason' || holds(error, reason));
+    const failure = taken ? reason : error;
+    if (run.failed) {
+      if (!taken && this.mutant !== 'body-error-forgotten') this.keepBeside(run.failure, error);
+      return;
+    }
+    this.newFailure(run, failure);
+    this.abort(run, failure, 'inside');
+  }
+
+  childEnded(run: Run, child: Run): void {
+    run.live--;
+    if (child.failed) this.#childFailed(run, child, child.failure);
+    if (run.live === 0 && run.idle) this.world.settle(run.idle);
+  }
+
+  #childFailed(run: Run, child: Run, error: unknown): void {
+    const { mutant } = this;
+    if (child.ownCancel && holds(error, child.anchor.reason) && mutant !== 'own-cancel-fails-scope') return;
+    if (run.anchor.aborted && holds(error, run.anchor.reason)) {
+      run.endedByReason = true;
+      if (mutant === 'children-add-the-reason' && run.failed && run.failure instanceof Fault) run.failure.suppressed = [...run.failure.suppressed, error];
+      return;
+    }
+    if (mutant === 'child-failure-ignored') return;
+    // C's body is ours in a map, and nothing says whether it gives up at the first item that the reason ended, or at the last.
+    if (run.isMap && run.endedByReason) this.open('an item fails by itself in a map that was cancelled');
+    if (run.failed) return this.#laterChildFailed(run, error);
+    this.newFailure(run, error);
+    if (mutant === 'child-failure-does-not-cancel' || (mutant === 'map-goes-on' && run.isMap)) return;
+    this.abort(run, error, 'inside');
+  }
+
+  #laterChildFailed(run: Run, error: unknown): void {
+    if (this.mutant === 'last-child-failure-wins') this.replaceFailure(run, error);
+    else if (this.mutant !== 'late-child-failure-forgotten') this.keepBeside(run.failure, error);
+  }
+
+  /** Body and children have settled. */
+  settled(run: Run): void {
+    if (!run.failed && run.endedByReason && this.mutant !== 'ended-children-forgiven') this.newFailure(run, run.anchor.reason);
+    if (!run.failed && this.mutant === 'late-success-fails' && run.anchor.aborted) this.newFailure(run, run.anchor.reason);
+  }
+
+  // --- cleanups (2, R7)
+
+  cleanupThrew(run: Run, error: unknown): void {
+    const { mutant } = this;
+    if (!run.failed) {
+      if (mutant !== 'cleanup-error-lost-on-success') this.newFailure(run, error);
+      this.event('cleanup-failed', error);
+      return;
+    }
+    if (run.failure === error) return;
+    if (mutant === 'newer-error-wins' || (mutant !== 'cause-does-not-replace' && holds(error, run.failure))) this.replaceFailure(run, error);
+    else if (mutant !== 'cleanup-error-forgotten') this.keepBeside(run.failure, error);
+    if (mutant !== 'cleanup-failed-not-told') this.event('cleanup-failed', error);
+  }
+
+  // --- the verbs of an exit (8, R8)
+
+  recover(exit: Exit, value: { readonly given: unknown } | undefined): unknown {
+    const { run } = exit;
+    if (!this.isLive(exit) || !run.failed || (run.cancelled && this.mutant !== 'recover-in-cancelled')) return undefined;
+    const { failure } = run;
+    this.recovered(run);
+    if (value && !(this.mutant === 'recover-undefined-keeps-the-value' && value.given === undefined)) run.result = value.given;
+    else if (this.mutant === 'recover-forgets-the-value') run.result = undefined;
+    return failure;
+  }
+
+  recovered(run: Run): void {
+    run.owed.push(run.failure);
+    run.failed = false;
+    run.failure = undefined;
+  }
+
+  set(exit: Exit, value: unknown): void {
+    if (!this.isLive(exit)) return;
+    exit.run.result = value;
+    if (this.mutant === 'set-recovers' && exit.run.failed) this.recovered(exit.run);
+  }
+
+  fail(exit: Exit, error: unknown): void {
+    if (!this.isLive(exit)) return;
+    const { run } = exit;
+    if (!run.failed) this.cleanupThrew(run, error);
+    else if (run.failure !== error) this.replaceFailure(run, error);
+  }
+
+  isLive(exit: Exit): boolean {
+    return exit.live || (this.mutant === 'exit-outlives-its-cleanup' && exit.run.phase === UNWINDING);
+  }
+}
+
+/** `AbortSignal` shows an AbortError for the reason `undefined`, and no rule says that ours must not. */
+export function shownReason(reason: unknown): unknown {
+  return reason === undefined ? ANY : reason;
+}
