@@ -1,0 +1,216 @@
+/**
+ * The audit: four accounts of one day, compared order by order and by id.
+ *
+ * | account      | who keeps it                                                |
+ * |--------------|--------------------------------------------------------------|
+ * | the file     | the customers: what was ordered, and for how much            |
+ * | the endings  | the program: what it says became of every order              |
+ * | the rows     | SQLite: what the shop will act on tomorrow                   |
+ * | the ledger   | the payment server: what money has really moved              |
+ *
+ * It is a function of these and of nothing else, so that a test can hand it a forged day.
+ */
+import type { LedgerEntry } from './ledger.ts';
+import { priceInCents, type Order } from './orders.ts';
+import type { Ending } from './place-order.ts';
+import type { Row, RowState, Shelf } from './store.ts';
+
+export interface Books {
+  readonly orders: readonly Order[];
+  readonly endings: ReadonlyMap<string, Ending>;
+  readonly rows: readonly Row[];
+  readonly shelves: readonly Shelf[];
+  readonly ledger: readonly LedgerEntry[];
+  /** Ids of the orders with a receipt. */
+  readonly receipts: readonly string[];
+  /** Things that the orders opened, by name, and what is left of them. */
+  readonly released: Readonly<Record<string, { readonly opened: number; readonly released: number }>>;
+  readonly leftovers: readonly string[];
+}
+
+/** What became of one order, in all accounts: the line that is the same in every run of one seed with one order at a time. */
+export interface OrderLine {
+  readonly id: string;
+  readonly ending: string;
+  readonly row: RowState | 'none';
+  /** How often the payment server was asked to charge it. */
+  readonly sends: number;
+  readonly charges: number;
+  readonly cents: number;
+}
+
+export interface Finding {
+  readonly about: string;
+  readonly detail: string;
+  readonly problems: readonly string[];
+}
+
+export interface Audit {
+  readonly balanced: boolean;
+  readonly findings: readonly Finding[];
+  /** Not wrong, and for a person to decide: each held order, with what the ledger knows of it. */
+  readonly held: readonly string[];
+  readonly lines: readonly OrderLine[];
+}
+
+export function audit(books: Books): Audit {
+  const rows = new Map(books.rows.map((row) => [row.order_id, row]));
+  const ledger = Map.groupBy(books.ledger, (entry) => entry.order);
+  const known = new Set(books.orders.map((order) => order.id));
+
+  const lines: OrderLine[] = [];
+  const held: string[] = [];
+  const problems = { claims: [] as string[], money: [] as string[], strangers: [] as string[], stock: [] as string[], rest: [] as string[] };
+
+  for (const order of books.orders) {
+    const ending = books.endings.get(order.id);
+    const row = rows.get(order.id);
+    const entries = ledger.get(order.id) ?? [];
+    const charges = entries.flatMap((entry) => entry.charges);
+    const line: OrderLine = {
+      id: order.id,
+      ending: ending ? endingWord(ending) : 'not begun',
+      row: row?.state ?? 'none',
+      sends: entries.reduce((sum, entry) => sum + entry.sends, 0),
+      charges: charges.length,
+      cents: charges.reduce((sum, charge) => sum + charge.cents, 0),
+    };
+    lines.push(line);
+
+    const wrongClaim = claimProblem(ending, line.row);
+    if (wrongClaim) problems.claims.push(`order ${order.id}: ${wrongClaim}`);
+    if (row && (row.sku !== order.sku || row.quantity !== order.quantity)) {
+      problems.claims.push(`order ${order.id}: the row has ${row.quantity} × ${row.sku}, the file ${order.quantity} × ${order.sku}`);
+    }
+    const wrongMoney = moneyProblem(order, row, line, charges[0]?.id);
+    if (wrongMoney) problems.money.push(`order ${order.id}: ${wrongMoney}`);
+    if (line.row === 'held') {
+      held.push(`order ${order.id}: the ledger says ${charges.length > 0 ? `charged, ${charges[0]?.id}, ${euro(line.cents)}` : 'not charged'}`);
+    }
+  }
+
+  for (const row of books.rows) if (!known.has(row.order_id)) problems.strangers.push(`row ${row.order_id}: no such order in the file`);
+  for (const entry of books.ledger) {
+    if (!known.has(entry.order) && (entry.sends > 0 || entry.charges.length > 0)) {
+      problems.strangers.push(`ledger ${entry.key}: no order ${JSON.stringify(entry.order)} in the file`);
+    }
+  }
+
+  for (const shelf of books.shelves) {
+    const taken = books.rows.filter((row) => row.sku === shelf.sku && row.state !== 'released').reduce((sum, row) => sum + row.quantity, 0);
+    if (shelf.left + taken !== shelf.at_first) {
+      problems.stock.push(`${shelf.sku}: ${shelf.left} left + ${taken} sold or held, expected ${shelf.at_first} together`);
+    }
+  }
+
+  const receipts = new Set(books.receipts);
+  for (const line of lines) {
+    const expected = line.row === 'confirmed' && !line.ending.startsWith('recovered');
+    if (expected && !receipts.has(line.id)) problems.rest.push(`order ${line.id}: confirmed, and no receipt`);
+    if (line.row !== 'confirmed' && receipts.has(line.id)) problems.rest.push(`order ${line.id}: a receipt, and the row is ${line.row}`);
+  }
+  for (const [what, { opened, released }] of Object.entries(books.released)) {
+    if (opened !== released) problems.rest.push(`${what}: ${opened} opened, ${released} released`);
+  }
+  problems.rest.push(...books.leftovers.map((name) => `left behind: ${name}`));
+
+  const of = (state: RowState): OrderLine[] => lines.filter((line) => line.row === state);
+  const confirmed = books.rows.filter((row) => row.state === 'confirmed').reduce((sum, row) => sum + (row.cents ?? 0), 0);
+  const heldCents = of('held').reduce((sum, line) => sum + line.cents, 0);
+  const charged = books.ledger.flatMap((entry) => entry.charges).reduce((sum, charge) => sum + charge.cents, 0);
+  if (confirmed + heldCents !== charged) {
+    problems.money.push(`together: rows ${euro(confirmed)} and held ${euro(heldCents)}, the ledger ${euro(charged)}`);
+  }
+
+  const findings: Finding[] = [
+    {
+      about: 'endings = rows',
+      detail: `${count(books.orders.length)} orders, each row where the program says it is, none half done`,
+      problems: problems.claims,
+    },
+    {
+      about: 'rows = ledger',
+      detail: `${count(of('confirmed').length)} confirmed, each charged once; ${count(of('released').length)} released, none charged`,
+      problems: problems.money,
+    },
+    {
+      about: 'file ⊇ rows, ledger',
+      detail: `${count(books.rows.length)} rows and ${count(books.ledger.length)} keys, each of an order in the file`,
+      problems: problems.strangers,
+    },
+    {
+      about: 'stock',
+      detail: `${count(books.shelves.length)} articles: left + sold + held = what there was`,
+      problems: problems.stock,
+    },
+    {
+      about: 'nothing left open',
+      detail: `all that was opened is released; a receipt for each confirmed order, but for reported bugs`,
+      problems: problems.rest,
+    },
+    {
+      about: 'money',
+      detail: `rows ${euro(confirmed)}${heldCents > 0 ? ` + held ${euro(heldCents)}` : ''} = ledger ${euro(charged)}`,
+      problems: confirmed + heldCents === charged ? [] : ['see above'],
+    },
+  ];
+  return { balanced: findings.every((finding) => finding.problems.length === 0), findings, held, lines };
+}
+
+/** The word for an ending in the report, with where it left the row when the kind alone does not say. */
+export function endingWord(ending: Ending): string {
+  switch (ending.kind) {
+    case 'placed':
+    case 'held':
+      return ending.kind;
+    case 'refused':
+      return `refused: ${ending.why}`;
+    case 'recovered':
+    case 'stopped':
+      return `${ending.kind}: ${ending.row}`;
+  }
+}
+
+/** Is the row where the program says that it left it? */
+function claimProblem(ending: Ending | undefined, row: RowState | 'none'): string | undefined {
+  if (row === 'reserved') return 'half done: reserved, and nobody is working on it';
+  const expected = expectedRow(ending);
+  return row === expected ? undefined : `the program says ${ending ? endingWord(ending) : 'not begun'}, the row is ${row}, expected ${expected}`;
+}
+
+function expectedRow(ending: Ending | undefined): RowState | 'none' {
+  switch (ending?.kind) {
+    case undefined:
+      return 'none';
+    case 'placed':
+      return 'confirmed';
+    case 'held':
+      return 'held';
+    case 'refused':
+      return ending.why === 'out of stock' ? 'none' : 'released';
+    case 'recovered':
+    case 'stopped':
+      return ending.row;
+  }
+}
+
+/** Did as much money move as the row and the file say? */
+function moneyProblem(order: Order, row: Row | undefined, line: OrderLine, chargeId: string | undefined): string | undefined {
+  if (line.charges > 1) return `charged ${line.charges} times, expected once at most`;
+  if (row?.state === 'held') return undefined; // claims nothing; it is listed
+  if (row?.state !== 'confirmed') return line.charges === 0 ? undefined : `the row is ${line.row}, and ${euro(line.cents)} were charged`;
+  if (line.charges === 0) return 'confirmed, and never charged';
+  if (row.charge_id !== chargeId) return `the row has charge ${row.charge_id}, the ledger ${chargeId}`;
+  if (row.cents !== line.cents) return `the row has ${euro(row.cents ?? 0)}, the ledger ${euro(line.cents)}`;
+  const price = priceInCents(order);
+  if (line.cents !== price) return `charged ${euro(line.cents)}, the file asks for ${euro(price)}`;
+  return undefined;
+}
+
+export function euro(cents: number): string {
+  return `€ ${(cents / 100).toLocaleString('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
+}
+
+export function count(number: number): string {
+  return number.toLocaleString('en');
+}

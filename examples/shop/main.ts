@@ -1,0 +1,117 @@
+/**
+ * A shop that places a file of orders while everything goes wrong that can.
+ *
+ *     npm start -- --help
+ *
+ * This file only wires things together, each as a resource of the root scope, in the order in which they need each other. They
+ * are released from last to first: progress, then the closing of the day, then the payment server, then the directory.
+ * place-order.ts is the file to read.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { scope, type Scope } from 'holdfast';
+import { runMain } from 'holdfast/node';
+import { audit, count } from './audit.ts';
+import { auditText, bugText, table } from './closing.ts';
+import { Day } from './day.ts';
+import { readLedgerFile, type LedgerEntry } from './ledger.ts';
+import { DEFAULT_ORDERS, HELP, parseOptions, UsageError, type Options } from './options.ts';
+import { OrderFileError, readOrders, stockFor, type Order } from './orders.ts';
+import { PaymentClient } from './payment-client.ts';
+import { startPaymentServer } from './payment-process.ts';
+import { placeOrder } from './place-order.ts';
+import { showProgress } from './progress.ts';
+import { ReceiptDrawer } from './receipts.ts';
+import { Store } from './store.ts';
+
+class BooksDoNotBalance extends Error {
+  override readonly name = 'BooksDoNotBalance';
+}
+
+try {
+  const options = parseOptions(process.argv.slice(2));
+  if (options === 'help') process.stdout.write(HELP);
+  else await openShop(options, readOrders(options.orders).slice(0, options.count));
+} catch (error) {
+  // Only what is wrong before anything was started comes here; a running shop ends in `runMain`.
+  if (!(error instanceof UsageError || error instanceof OrderFileError)) throw error;
+  const details = error instanceof OrderFileError ? error.problems.slice(0, 20).map((problem) => `  ${problem}\n`) : [];
+  process.stderr.write(`${error.message}\n${details.join('')}Nothing was started. See --help.\n`);
+  process.exitCode = 2;
+}
+
+function openShop(options: Options, orders: readonly Order[]): Promise<void> {
+  return runMain({ grace: '10s' }, async (s) => {
+    const directory = s.adopt(mkdtempSync(join(tmpdir(), 'holdfast-shop-')), (path) => {
+      if (options.keep) process.stdout.write(`Kept: ${path}\n`);
+      else rmSync(path, { recursive: true });
+    });
+    const ledgerFile = join(directory, 'ledger.ndjson');
+    const store = s.use(new Store(options.db ?? join(directory, 'shop.db'), stockFor(orders)));
+    const receipts = new ReceiptDrawer(join(directory, 'receipts'));
+    const server = await startPaymentServer(s, { seed: options.seed, ledgerFile });
+    const payments = new PaymentClient(server.url);
+    const day = new Day(orders);
+
+    process.stdout.write(
+      `${count(orders.length)} orders from ${relative('.', options.orders)}, ${options.concurrency} side by side, seed ${options.seed}\n` +
+        `payment server: process ${server.pid} at ${server.url}; it fails, hangs and breaks connections as the seed says\n`,
+    );
+    if (!options.quiet) process.stdout.write('\n');
+
+    const started = performance.now();
+    s.defer(async (exit) => {
+      const seconds = (performance.now() - started) / 1_000;
+      const ledger = await readLedger(payments, ledgerFile, s);
+      const released = { ...store.counts, 'temporary files': receipts.counts };
+      const drawer = receipts.contents();
+      const result = audit({
+        orders,
+        endings: day.endings,
+        ...store.contents(),
+        ledger,
+        receipts: drawer.published,
+        released,
+        leftovers: drawer.temporary,
+      });
+      process.stdout.write(`\n${table(day, released)}\n\n${auditText(result)} ${seconds.toFixed(1)} s.\nThe same again: ${again(options)}\n`);
+      if (options.report) writeFileSync(options.report, `${JSON.stringify({ options, ...result }, null, 1)}\n`);
+      if (!result.balanced) exit.fail(new BooksDoNotBalance('the books do not balance'));
+    });
+
+    const progress = s.use(showProgress(() => progressLine(day, store, started), process.stdout, options));
+    const shop = {
+      seed: options.seed,
+      store,
+      payments,
+      receipts,
+      ended: (order, ending) => {
+        day.ended(order, ending);
+        if (ending.kind === 'recovered') progress.log(bugText(order.id, ending.bug, ending.trace));
+      },
+    } satisfies Parameters<typeof placeOrder>[1];
+
+    await s.map(orders, { concurrency: options.concurrency }, (order, o) => placeOrder(order, shop, o));
+  });
+}
+
+/** A server that is gone has left its file behind. */
+async function readLedger(payments: PaymentClient, ledgerFile: string, s: Scope): Promise<LedgerEntry[]> {
+  return scope({ name: 'ledger', signal: s, timeout: '2s', recover: () => readLedgerFile(ledgerFile) }, (l) => payments.ledger(l));
+}
+
+function progressLine(day: Day, store: Store, started: number): string {
+  const done = day.endings.size;
+  const perSecond = Math.round(done / ((performance.now() - started) / 1_000));
+  const { opened, released } = store.counts.connections;
+  const words = [`placed ${count(day.count('placed'))}`, `refused ${day.count('refused')}`, `recovered ${day.count('recovered')}`, `held ${day.count('held')}`];
+  return `${count(done).padStart(6)} of ${count(day.orders.length)}   ${words.join(' · ')}   ${opened - released} at work   ${perSecond}/s`;
+}
+
+function again(options: Options): string {
+  const words = ['npm start --', `--seed ${options.seed}`, `--concurrency ${options.concurrency}`];
+  if (options.orders !== DEFAULT_ORDERS) words.push(`--orders ${options.orders}`);
+  if (options.count !== Infinity) words.push(`--count ${options.count}`);
+  return words.join(' ');
+}
