@@ -2,8 +2,8 @@
  * What the library knows of time and chance. In production that is the platform; `virtualTime` of the test kit puts its own
  * clock here, so that the same scopes and policies run in production, in a unit test and in a simulation.
  */
-import { system } from './system.ts';
-import { startSleep, startTimeout, type Timer } from './timers.ts';
+import { now, random, wallNow } from './system.ts';
+import { startTimer, type Timer } from './timers.ts';
 
 /** A source of time, timers and randomness. All times are in milliseconds. */
 export interface Clock {
@@ -13,13 +13,11 @@ export interface Clock {
   wallNow(): number;
   /** In [0, 1). */
   random(): number;
-  /** Starts a timer that most likely will be stopped before it is due. */
-  startTimeout(timer: Timer, durationMs: number): void;
-  /** Starts a timer that most likely will fire. */
-  startSleep(timer: Timer, durationMs: number): void;
+  /** Starts a timer: sets its `startedMs`, and calls its `fire` once, unless it has left before. */
+  start(timer: Timer, durationMs: number): void;
 }
 
-export const systemClock: Clock = { ...system, startTimeout, startSleep };
+export const systemClock: Clock = { now, wallNow, random, start: startTimer };
 
 /** The clock in force. A live binding: read it where it is used, never keep it. */
 export let clock: Clock = systemClock;

@@ -31,5 +31,5 @@ export function durationOption(option: string, value: unknown): number {
   const ms = match === null ? NaN : Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS];
   if (ms < Infinity) return ms;
   const ErrorClass = typeof value === 'number' || typeof value === 'string' ? RangeError : TypeError;
-  throw badOption(ErrorClass, option, value, "a duration: milliseconds from 0, or text such as '250ms', '1.5s', '2m', '12h', '25d'");
+  throw badOption(ErrorClass, option, value, "milliseconds from 0, or a text such as '250ms', '1.5s', '2m', '12h', '25d'");
 }

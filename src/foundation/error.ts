@@ -7,28 +7,19 @@
 const BRAND = Symbol.for('holdfast.error');
 
 export abstract class HoldfastError extends Error {
-  abstract readonly code: string;
-
   /** The code that instances of a class have. A subclass made by a user has none of its own and is compared as usual. */
   declare static readonly code?: string;
 
-  /** @param lean leaves the stack out: for errors that a timer or a counter decides on, whose stack says nothing and costs 2 µs */
-  constructor(message: string, options?: ErrorOptions, lean = false) {
-    const limit = Error.stackTraceLimit;
-    if (lean) Error.stackTraceLimit = 0;
-    super(message, options);
-    if (lean) Error.stackTraceLimit = limit;
-  }
+  abstract readonly code: string;
 
   get [BRAND](): true {
     return true;
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    if (typeof value !== 'object' || value === null) return false;
-    if (this === HoldfastError) return BRAND in value;
-    if (!Object.hasOwn(this, 'code')) return Function.prototype[Symbol.hasInstance].call(this, value);
-    return BRAND in value && (value as HoldfastError).code === this.code;
+    if (!Object.hasOwn(this, 'code') && this !== HoldfastError) return super[Symbol.hasInstance](value);
+    const branded = typeof value === 'object' && value !== null && BRAND in value;
+    return branded && (this === HoldfastError || (value as HoldfastError).code === this.code);
   }
 }
 
@@ -46,7 +37,11 @@ export class TimeoutError extends HoldfastError {
   readonly abandoned: boolean;
 
   constructor(of: string, timeoutMs: number, abandoned = false) {
-    super(`${of} did not end within ${timeoutMs} ms`, undefined, true);
+    // A timer decides on this error: its stack would say nothing, and cost 2 µs.
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 0;
+    super(`${of} did not end within ${timeoutMs} ms`);
+    Error.stackTraceLimit = limit;
     this.timeoutMs = timeoutMs;
     this.of = of;
     this.abandoned = abandoned;

@@ -4,7 +4,8 @@
  *
  * Listeners are `onEvent`'s, and on Node, Bun and Deno also subscribers of the `diagnostics_channel` named `holdfast:` and the event.
  */
-import { diagnosticsChannel } from './system.ts';
+import { clock } from './clock.ts';
+import { channel } from './system.ts';
 
 /** What every event has. */
 export interface HoldfastEvent {
@@ -18,8 +19,11 @@ export interface HoldfastEvent {
 
 export type Listener<E> = (event: E) => void;
 
-/** The listeners of one event name. They exist apart from the emitter, which may be loaded later than its listeners come. */
-const listenersOf = new Map<string, Set<Listener<never>>>();
+/** Under this name: the listeners of every event. */
+export const EVERY_EVENT = '*';
+
+/** The listeners by event. They exist apart from the emitter, which may be loaded later than its listeners come. */
+const listenersOf = /* @__PURE__ */ new Map<string, Set<Listener<never>>>();
 
 function listeners(event: string): Set<Listener<never>> {
   let set = listenersOf.get(event);
@@ -27,33 +31,30 @@ function listeners(event: string): Set<Listener<never>> {
   return set;
 }
 
-/** Under this name: the listeners of every event. */
-export const EVERY_EVENT = '*';
-
-/** One kind of event: `emit` hands it to everyone who listens. */
+/** One kind of event. Whoever has one to tell asks `observed` first. */
 export class EventType<E extends HoldfastEvent> {
   readonly event: E['event'];
-  private readonly listeners: Set<Listener<never>>;
-  private readonly listenersOfAll: Set<Listener<never>>;
+  private readonly own: Set<Listener<never>>;
+  private readonly all: Set<Listener<never>> = listeners(EVERY_EVENT);
   private readonly channel;
 
   constructor(event: E['event']) {
     this.event = event;
-    this.listeners = listeners(event);
-    this.listenersOfAll = listeners(EVERY_EVENT);
-    this.channel = diagnosticsChannel?.(`holdfast:${event}`);
+    this.own = listeners(event);
+    this.channel = channel(`holdfast:${event}`);
   }
 
   get observed(): boolean {
-    return this.listeners.size > 0 || this.listenersOfAll.size > 0 || this.channel?.hasSubscribers === true;
+    return this.own.size > 0 || this.all.size > 0 || this.channel?.hasSubscribers === true;
   }
 
   /**
-   * Hands the event to each listener. A listener that throws stops neither the others nor the work that the event tells of:
-   * its error surfaces as an uncaught exception of its own, as for a `diagnostics_channel` subscriber.
+   * Hands the event, with its kind and time, to each listener. One that throws stops neither the others nor the work that the event tells of:
+   * its error surfaces as an uncaught exception of its own, as for a subscriber of a `diagnostics_channel`.
    */
-  emit(event: E): void {
-    for (const listener of [...this.listeners, ...this.listenersOfAll] as Listener<E>[]) {
+  emit(fields: Omit<E, 'event' | 'at'>): void {
+    const event = { event: this.event, at: clock.now(), ...fields } as E;
+    for (const listener of [...this.own, ...this.all] as Listener<E>[]) {
       try {
         listener(event);
       } catch (error) {
@@ -62,7 +63,7 @@ export class EventType<E extends HoldfastEvent> {
         });
       }
     }
-    if (this.channel?.hasSubscribers === true) this.channel.publish(event);
+    this.channel?.publish(event);
   }
 }
 

@@ -37,8 +37,6 @@ export function knownOptions(of: string, options: unknown, known: readonly strin
 
 /** A value in a few characters. Must survive every value: proxies, symbols, objects without a prototype. */
 function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
-  if (typeof value === 'function') return 'a function';
-  if (typeof value !== 'object' || value === null) return String(value);
-  return Array.isArray(value) ? 'an array' : 'an object';
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 40));
+  return (typeof value === 'object' && value !== null) || typeof value === 'function' ? `a value of type ${typeof value}` : String(value);
 }

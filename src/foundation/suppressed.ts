@@ -2,7 +2,7 @@
  * Errors that came second. They are kept beside the first one in a weak map: an error may be frozen, shared, or a class
  * whose shape somebody relies on, so it is never written to.
  */
-const suppressed = new WeakMap<object, unknown[]>();
+const suppressed = /* @__PURE__ */ new WeakMap<object, unknown[]>();
 
 /**
  * The errors that came up while `error` was already on its way out: failures of cleanups, of other children, and failures
@@ -18,17 +18,14 @@ const suppressed = new WeakMap<object, unknown[]>();
  * suppressedErrors(error)[0].message; // 'close failed'
  */
 export function suppressedErrors(error: unknown): readonly unknown[] {
-  return [...((isObject(error) && suppressed.get(error)) || [])];
+  // A weak map answers `undefined` for a key that it could not hold.
+  return [...(suppressed.get(error as object) ?? [])];
 }
 
 /** Keeps `other` beside `error`. An error is never its own company. */
 export function addSuppressed(error: unknown, other: unknown): void {
-  if (!isObject(error) || error === other) return;
-  const list = suppressed.get(error);
-  if (list === undefined) suppressed.set(error, [other]);
+  if (Object(error) !== error || error === other) return;
+  const list = suppressed.get(error as object);
+  if (list === undefined) suppressed.set(error as object, [other]);
   else list.push(other);
-}
-
-function isObject(value: unknown): value is object {
-  return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }

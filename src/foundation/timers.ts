@@ -2,250 +2,90 @@
  * Many timers on few platform timers.
  *
  * A service has thousands of timeouts pending that nearly all end before they fire, and of sleeps that nearly all fire.
- * A platform timer for each costs 80 to 330 ns and about a kilobyte, and one listener or heap node more. So:
+ * A platform timer for each costs 80 to 330 ns and about a kilobyte. Here a duration has one list and one platform timer:
+ * timers of one duration fall due in the order in which they began, so the list needs no heap, and to start or stop a timer
+ * is to link or unlink it. Durations are rounded up to a step of 1/32, at most 8 ms, so that jittered delays share lists too.
  *
- * - **Timeouts** of one duration fall due in the order in which they began. They need no heap: each duration has one
- *   first-in-first-out list and one platform timer, armed for the head of the list. To start or stop one is to link or
- *   unlink a node. At most `MAX_LISTS` durations have a list; a program with more of them (computed remainders, say) has
- *   the surplus on the wheel, so that the number of durations never grows a structure.
- * - **Sleeps** go to a wheel: slots of up to 8 ms, found by a map, ordered by a binary heap of the slots' times. There is
- *   no hierarchy to cascade through, and a delay of 25 days is a slot like any other.
- *
- * Contract: never early (due times are read from the clock, and a platform timer that fires early is armed again); late by
+ * Contract: never early (times are read from the clock, and a platform timer that fires early is armed again); late by
  * at most 1/32 of the duration, not less than 2 ms nor more than 10 ms, plus what a busy event loop adds.
  * The process is held open while a timer is pending, and only then: when a list empties, its platform timer is released
- * (`unref`), not cleared, because the next call would have to make it again (243 ns against 27).
+ * (`unref`), not cleared, because the next call would have to make it again (243 ns against 27). It goes when it fires.
  *
- * The idea of hashed timing wheels: G. Varghese, T. Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987.
+ * Why neither a timing wheel nor a heap: docs/decisions/0005-timers.md.
  */
-import { Heap } from './heap.ts';
-import { MAX_TIMER_MS, system, type TimerHandle } from './system.ts';
+import { Link, List } from './list.ts';
+import { clearTimer, now, setTimer, type TimerHandle } from './system.ts';
 
-/** Where a pending timer is kept, so that it can be taken out without a search. */
-export interface TimerHome {
-  remove(timer: Timer): void;
-}
-
-/** Something that falls due. A subclass says what happens then; it must not throw. */
-export abstract class Timer {
-  home: TimerHome | null = null;
-  before: Timer | null = null;
-  after: Timer | null = null;
+/** Something that happens once, later. `fire` must not throw. `leave` stops it. */
+export class Timer extends Link {
   /** On the monotonic clock. */
-  dueMs = 0;
+  startedMs = 0;
+  readonly fire: () => void;
 
-  abstract fire(): void;
-
-  /** Takes the timer out, if it is pending. O(1). */
-  stop(): void {
-    this.home?.remove(this);
+  constructor(fire: () => void) {
+    super();
+    this.fire = fire;
   }
 }
 
-/** A doubly linked list of timers through their own fields. Invariant: every member's `home` is this list. */
-class TimerList implements TimerHome {
-  head: Timer | null = null;
-  private tail: Timer | null = null;
+/** Released platform timers that may be left behind, one a list; beyond that an empty list clears its own at once. */
+const MAX_IDLE = 64;
 
-  append(timer: Timer): void {
-    timer.home = this;
-    timer.before = this.tail;
-    if (this.tail === null) this.head = timer;
-    else this.tail.after = timer;
-    this.tail = timer;
-  }
+const lists = /* @__PURE__ */ new Map<number, TimerList>();
 
-  remove(timer: Timer): void {
-    const { before, after } = timer;
-    if (before === null) this.head = after;
-    else before.after = after;
-    if (after === null) this.tail = before;
-    else after.before = before;
-    timer.home = timer.before = timer.after = null;
-  }
-}
-
-/** All pending timeouts of one duration. */
-class TimeoutList extends TimerList {
+/** All pending timers of one duration. */
+class TimerList extends List {
   private handle: TimerHandle | undefined;
-  private firing = false;
-  private readonly lists: Map<number, TimeoutList>;
   private readonly durationMs: number;
 
-  constructor(lists: Map<number, TimeoutList>, durationMs: number) {
+  constructor(durationMs: number) {
     super();
-    this.lists = lists;
     this.durationMs = durationMs;
   }
 
-  override append(timer: Timer): void {
-    timer.dueMs = system.now() + this.durationMs;
-    const wasEmpty = this.head === null;
-    super.append(timer);
-    if (!wasEmpty || this.firing) return;
+  override add(timer: Timer): void {
+    super.add(timer);
     if (this.handle === undefined) this.arm(this.durationMs);
-    else hold(this.handle);
+    // Released while the list was empty, and to be held again: for the first only.
+    else if (this.first === timer && typeof this.handle === 'object') this.handle.ref();
   }
 
   override remove(timer: Timer): void {
     super.remove(timer);
-    if (this.head === null && this.handle !== undefined && !release(this.handle)) this.drop();
-  }
-
-  /** Forgets this duration. Only for an empty list. */
-  drop(): void {
-    if (this.handle !== undefined) system.clearTimer(this.handle);
-    this.handle = undefined;
-    this.lists.delete(this.durationMs);
+    if (this.first !== null) return;
+    if (typeof this.handle === 'object' && lists.size <= MAX_IDLE) this.handle.unref();
+    else this.drop();
   }
 
   private arm(delayMs: number): void {
-    this.handle = system.setTimer(() => this.fireDue(), delayMs);
+    this.handle = setTimer(() => this.fireDue(), delayMs);
+  }
+
+  private drop(): void {
+    clearTimer(this.handle);
+    this.handle = undefined;
+    // While this list fires, another one may have taken its place.
+    if (lists.get(this.durationMs) === this) lists.delete(this.durationMs);
   }
 
   private fireDue(): void {
-    this.handle = undefined;
-    this.firing = true;
-    const now = system.now();
-    for (let head = this.head; head !== null && head.dueMs <= now; head = this.head) {
-      this.remove(head);
-      head.fire();
+    const startedBy = now() - this.durationMs;
+    for (let timer = this.first as Timer | null; timer !== null && timer.startedMs <= startedBy; timer = this.first as Timer | null) {
+      super.remove(timer);
+      timer.fire();
     }
-    this.firing = false;
-    if (this.head === null) this.drop();
-    else this.arm(this.head.dueMs - system.now());
+    if (this.first === null) this.drop();
+    else this.arm((this.first as Timer).startedMs - startedBy);
   }
 }
 
-/** One moment of the wheel, and the sleeps that end at it. */
-class Slot extends TimerList {
-  readonly wheel: SleepWheel;
-  readonly timeMs: number;
-
-  constructor(wheel: SleepWheel, timeMs: number) {
-    super();
-    this.wheel = wheel;
-    this.timeMs = timeMs;
-  }
-
-  override remove(timer: Timer): void {
-    super.remove(timer);
-    if (this.head === null) this.wheel.forget(this);
-  }
-}
-
-class SleepWheel {
-  /** Invariant: only slots that hold a timer. */
-  private readonly slots = new Map<number, Slot>();
-  /** The time of every slot, and times of slots that have gone since. */
-  private readonly times = new Heap<number>((a, b) => a < b);
-  private handle: TimerHandle | undefined;
-  private armedForMs = Infinity;
-
-  add(timer: Timer, durationMs: number): void {
-    timer.dueMs = system.now() + durationMs;
-    const width = slotWidth(durationMs);
-    const timeMs = Math.ceil(timer.dueMs / width) * width;
-    let slot = this.slots.get(timeMs);
-    if (slot === undefined) {
-      this.slots.set(timeMs, (slot = new Slot(this, timeMs)));
-      this.times.push(timeMs);
-    }
-    slot.append(timer);
-    if (this.handle === undefined || timeMs < this.armedForMs) this.arm(timeMs);
-  }
-
-  forget(slot: Slot): void {
-    // While a slot fires it is no longer the map's, and a new one may stand at its time.
-    if (this.slots.get(slot.timeMs) !== slot) return;
-    this.slots.delete(slot.timeMs);
-    if (this.slots.size === 0) this.disarm();
-    // Sleeps that were cancelled leave their times behind; a heap of mostly such times is made anew.
-    else if (this.times.size > 64 + 2 * this.slots.size) this.times.replace(this.slots.keys());
-  }
-
-  private arm(timeMs: number): void {
-    if (this.handle !== undefined) system.clearTimer(this.handle);
-    this.armedForMs = timeMs;
-    this.handle = system.setTimer(() => this.fireDue(), timeMs - system.now());
-  }
-
-  private disarm(): void {
-    if (this.handle !== undefined) system.clearTimer(this.handle);
-    this.handle = undefined;
-    this.times.replace([]);
-  }
-
-  private fireDue(): void {
-    this.armedForMs = -Infinity; // what is added meanwhile is armed for below
-    const now = system.now();
-    for (let time = this.times.top; time !== undefined && time <= now; time = this.times.top) {
-      this.times.pop();
-      const slot = this.slots.get(time);
-      if (slot === undefined) continue;
-      this.slots.delete(time);
-      for (let head = slot.head; head !== null; head = slot.head) {
-        slot.remove(head);
-        head.fire();
-      }
-    }
-    this.handle = undefined;
-    if (this.slots.size > 0) this.arm(this.earliest());
-    else this.disarm();
-  }
-
-  private earliest(): number {
-    while (!this.slots.has(this.times.top as number)) this.times.pop();
-    return this.times.top as number;
-  }
-}
-
-/** The largest power of two up to 1/32 of the duration, from 1 to 8 ms: with the platform's own millisecond it keeps the contract's lateness. */
-function slotWidth(durationMs: number): number {
-  if (durationMs < 64) return 1;
-  if (durationMs < 128) return 2;
-  return durationMs < 256 ? 4 : 8;
-}
-
-/** Keeps the process open for this timer again. A platform without `ref` has no process to hold. */
-function hold(handle: TimerHandle): void {
-  if (typeof handle === 'object') handle.ref();
-}
-
-/** Lets the process end in spite of this timer. False where the platform cannot: then the timer has to go. */
-function release(handle: TimerHandle): boolean {
-  if (typeof handle !== 'object') return false;
-  handle.unref();
-  return true;
-}
-
-/** More durations than any program means to have; each idle list is a few hundred bytes and one released timer. */
-const MAX_LISTS = 64;
-
-const lists = new Map<number, TimeoutList>();
-const wheel = new SleepWheel();
-
-/** Starts a timer that most likely will be stopped before it is due. */
-export function startTimeout(timer: Timer, durationMs: number): void {
-  const list = lists.get(durationMs) ?? newList(durationMs);
-  if (list === undefined) wheel.add(timer, durationMs);
-  else list.append(timer);
-}
-
-/** Starts a timer that most likely will fire. */
-export function startSleep(timer: Timer, durationMs: number): void {
-  wheel.add(timer, durationMs);
-}
-
-function newList(durationMs: number): TimeoutList | undefined {
-  // A list longer than a platform timer would have to be armed in pieces; the wheel does that anyway.
-  if (durationMs > MAX_TIMER_MS) return undefined;
-  if (lists.size >= MAX_LISTS) {
-    const idle = [...lists.values()].find((list) => list.head === null);
-    if (idle === undefined) return undefined;
-    idle.drop();
-  }
-  const list = new TimeoutList(lists, durationMs);
-  lists.set(durationMs, list);
-  return list;
+/** Starts a timer. */
+export function startTimer(timer: Timer, durationMs: number): void {
+  timer.startedMs = now();
+  // A power of two up to 1/32 of the duration: with the platform's own millisecond it keeps the contract's lateness.
+  const step = durationMs < 64 ? 1 : durationMs < 128 ? 2 : durationMs < 256 ? 4 : 8;
+  const roundedMs = Math.ceil(durationMs / step) * step;
+  let list = lists.get(roundedMs);
+  if (list === undefined) lists.set(roundedMs, (list = new TimerList(roundedMs)));
+  list.add(timer);
 }

@@ -1,7 +1,7 @@
 /** The root of a program. */
 import process from 'node:process';
 import { inspect } from 'node:util';
-import { clock, durationOption, functionOption, knownOptions, nextTurn, suppressedErrors, system, Timer, type Duration } from '../foundation/index.ts';
+import { clock, durationOption, functionOption, knownOptions, nextTurn, setTimer, suppressedErrors, Timer, type Duration } from '../foundation/index.ts';
 import { contextOfSignal, RunningScope, scope, type Scope } from '../scope/index.ts';
 
 /** Options of `runMain`. */
@@ -80,23 +80,27 @@ async function main(body: (s: Scope) => unknown, graceMs: number): Promise<void>
 }
 
 /** The time that is left after a signal. */
-class Grace extends Timer {
+class Grace {
   signal: Signal | undefined;
   private readonly source: AbortSignal;
   private readonly graceMs: number;
+  private readonly timer = new Timer(() => this.end());
 
   constructor(source: AbortSignal, graceMs: number) {
-    super();
     this.source = source;
     this.graceMs = graceMs;
   }
 
   begin(signal: Signal): void {
     this.signal = signal;
-    if (this.graceMs < Infinity) clock.startTimeout(this, this.graceMs);
+    if (this.graceMs < Infinity) clock.start(this.timer, this.graceMs);
   }
 
-  override fire(): void {
+  stop(): void {
+    this.timer.leave();
+  }
+
+  private end(): void {
     const signal = this.signal as Signal;
     const scopes = [...contextOfSignal(this.source).all()].map((context) => context.owner).filter((owner) => owner instanceof RunningScope);
     console.error(`holdfast: ${this.graceMs} ms after ${signal} these have not ended: ${scopes.map(describe).join(', ')}. Exiting.`);
@@ -117,7 +121,7 @@ function print(error: unknown): void {
 
 /** Something outside the scope may keep the process open: a server, a connection, a timer. It is named, not waited for. */
 function exitUnlessIdle(graceMs: number): void {
-  const timer = system.setTimer(() => {
+  const timer = setTimer(() => {
     console.error(`holdfast: main ended ${graceMs} ms ago, but the process is kept open by: ${process.getActiveResourcesInfo().join(', ')}. Exiting.`);
     process.exit();
   }, graceMs);

@@ -2,45 +2,19 @@
  * The cancellation tree: deadlines, reasons and values, from parent to child.
  *
  * A scope has a `Context` as soon as something needs one: a child, a sleep, a signal, a deadline. `AbortSignal`s are views of contexts, made
- * when first read. Below a context hang contexts (children, linked scopes) and sleepers, on a doubly linked list through their own
- * fields, so that coming and going is O(1) whatever hangs beside them. (`addEventListener` walks all listeners of a signal: 100,000
- * sleepers under one signal take 49 s to schedule that way.)
+ * when first read. Below a context hang contexts (children, linked scopes) and sleepers; a context is the list of those. To come and to go is O(1)
+ * whatever hangs beside it. (`addEventListener` walks all listeners of a signal: 100,000 sleepers under one signal take 49 s to schedule.)
  *
- * A foreign `AbortSignal` gets one context for itself, with one listener while something hangs below it.
+ * A foreign `AbortSignal` gets one context of its own, with one listener while something hangs below it.
  *
  * Aborting goes in two passes, as in the DOM standard: first every reason is set, then signals and sleepers are told. Nobody who is told
  * can find a part of the tree that does not know yet.
  */
-import { captureContext, clock, Timer, TimeoutError, type RunInContext } from '../foundation/index.ts';
-import { NONE } from './frame.ts';
+import { captureContext, clock, Link, List, Timer, TimeoutError, type RunInContext } from '../foundation/index.ts';
 import { Values } from './context-key.ts';
+import { NONE } from './frame.ts';
 
-/** What hangs in the tree. */
-interface Branch {
-  parent: Context | null;
-  previous: Branch | null;
-  next: Branch | null;
-  /** First pass: takes the reason, if it has none. */
-  reach(reason: unknown, pass: AbortPass): void;
-}
-
-/** What is told in the second pass. */
-interface Observer {
-  told(reason: unknown): void;
-}
-
-class AbortPass {
-  /** Grows while it is walked through: breadth first, without recursion. */
-  readonly contexts: Context[] = [];
-  readonly observers: Observer[] = [];
-}
-
-export class Context implements Branch, Observer {
-  parent: Context | null = null;
-  previous: Branch | null = null;
-  next: Branch | null = null;
-  private first: Branch | null = null;
-  private last: Branch | null = null;
+export class Context extends List {
   /** Why it was aborted: the first reason given. `NONE` while it is not. */
   reason: unknown = NONE;
   /** Cancelled by somebody: not by its own deadline, nor by a failure in it. */
@@ -50,64 +24,61 @@ export class Context implements Branch, Observer {
   values: Values | null = null;
   /** What runs in this context, for reports. */
   owner: unknown = null;
-  private timer: DeadlineTimer | null = null;
+  private timer: Timer | null = null;
+  private timeoutMs = 0;
   private controller: AbortController | null = null;
   private runInContext: RunInContext | null = null;
+  /** The signal from outside that this context stands for. */
+  private readonly source: AbortSignal | null;
   /** Its scope has ended; it stays in the tree for what is still linked to it. */
   private ended = false;
+
+  constructor(source: AbortSignal | null = null) {
+    super();
+    this.source = source;
+  }
 
   /** Puts this context below `parent`, and takes its values. Below an aborted one it is cancelled from the start. */
   attachTo(parent: Context): void {
     this.values = parent.values;
-    if (parent.reason === NONE) {
-      parent.attach(this);
-    } else {
-      this.reason = parent.reason;
-      this.cancelled = true;
-    }
+    this.reason = parent.reason;
+    if (this.reason === NONE) parent.add(this);
+    else this.cancelled = true;
   }
 
-  attach(branch: Branch): void {
-    branch.parent = this;
-    branch.previous = this.last;
-    if (this.last === null) this.first = branch;
-    else this.last.next = branch;
-    this.last = branch;
+  override add(link: Link): void {
+    if (this.first === null) this.source?.addEventListener('abort', this);
+    super.add(link);
   }
 
-  detach(branch: Branch): void {
-    const { previous, next } = branch;
-    if (previous === null) this.first = next;
-    else previous.next = next;
-    if (next === null) this.last = previous;
-    else next.previous = previous;
-    branch.parent = branch.previous = branch.next = null;
-    if (this.ended && this.empty) this.leave();
+  override remove(link: Link): void {
+    super.remove(link);
+    if (this.first !== null) return;
+    this.source?.removeEventListener('abort', this);
+    if (this.ended) this.leave();
   }
 
-  get empty(): boolean {
-    return this.first === null;
+  /** Gives this context a deadline. `of` is whose it is, for the error. */
+  expireAfter(timeoutMs: number, of: string): void {
+    this.timeoutMs = timeoutMs;
+    this.timer = new Timer(() => {
+      if (this.reason === NONE) this.abort(new TimeoutError(of, timeoutMs));
+    });
+    clock.start(this.timer, timeoutMs);
   }
 
-  /** Gives this context a deadline, `durationMs` from now. `of` is whose it is, for the error. */
-  expireAfter(durationMs: number, of: string): void {
-    if (durationMs === Infinity || this.reason !== NONE) return;
-    this.timer = new DeadlineTimer(this, durationMs, of);
-    clock.startTimeout(this.timer, durationMs);
-  }
-
-  /** On the monotonic clock. */
+  /** The nearest deadline on the way to the root, on the monotonic clock. */
   get deadline(): number {
     let nearest = Infinity;
-    for (let at: Context | null = this; at !== null; at = at.parent) {
-      if (at.timer !== null && at.timer.dueMs < nearest) nearest = at.timer.dueMs;
+    for (let at: List | null = this; at instanceof Context; at = at.list) {
+      if (at.timer !== null) nearest = Math.min(nearest, at.timer.startedMs + at.timeoutMs);
     }
     return nearest;
   }
 
   /** The deadline no longer counts for this context; cancellation still reaches it, for its linked calls. */
   stopTimer(): void {
-    this.timer?.stop();
+    this.timer?.leave();
     this.timer = null;
   }
 
@@ -115,11 +86,7 @@ export class Context implements Branch, Observer {
   end(): void {
     this.ended = true;
     this.owner = null;
-    if (this.empty) this.leave();
-  }
-
-  private leave(): void {
-    this.parent?.detach(this);
+    if (this.first === null) this.leave();
   }
 
   cancel(reason: unknown): void {
@@ -129,29 +96,34 @@ export class Context implements Branch, Observer {
     this.abort(reason);
   }
 
-  /** Aborts this context and all below it. Must not be aborted yet. */
+  /** Aborts this context and all below it. It must not be aborted yet. */
   abort(reason: unknown): void {
-    const pass = new AbortPass();
     this.reason = reason;
-    pass.contexts.push(this);
-    for (const context of pass.contexts) {
-      if (context.controller !== null) pass.observers.push(context);
-      for (let branch = context.first; branch !== null; branch = branch.next) branch.reach(reason, pass);
+    const contexts: Context[] = [this]; // grows while it is walked through: breadth first, without recursion
+    const tell: (() => void)[] = [];
+    for (const context of contexts) {
+      const { controller, runInContext } = context;
+      // Listeners run in the async context of the scope, not of whoever aborts, which may be a timer that many calls share.
+      if (runInContext !== null) tell.push(() => runInContext(() => controller?.abort(reason)));
+      for (let link = context.first; link !== null; link = link.next) {
+        if (link instanceof Sleeper) tell.push(link.abort);
+        else if ((link as Context).reached(reason)) contexts.push(link as Context);
+      }
     }
-    for (const observer of pass.observers) observer.told(reason);
+    for (const it of tell) it();
   }
 
-  reach(reason: unknown, pass: AbortPass): void {
+  /** Takes the reason from above. False if there is one already: then all below has been reached with that. */
+  private reached(reason: unknown): boolean {
     this.cancelled = true;
-    // What is below a context that has its reason already was reached with it.
-    if (this.reason !== NONE) return;
+    if (this.reason !== NONE) return false;
     this.reason = reason;
-    pass.contexts.push(this);
+    return true;
   }
 
-  told(reason: unknown): void {
-    // Listeners run in the async context of the scope, not of whoever aborts, which may be a timer that many calls share.
-    this.runInContext?.(() => this.controller?.abort(reason));
+  /** The `abort` event of the signal from outside. */
+  handleEvent(): void {
+    if (this.reason === NONE) this.abort(this.source?.reason);
   }
 
   /** The signal that stands for this context. */
@@ -165,113 +137,49 @@ export class Context implements Branch, Observer {
     return this.controller.signal;
   }
 
-  throwIfAborted(): void {
-    if (this.reason !== NONE) throw this.reason;
-  }
-
   /** Waits; an abort ends it with the reason. */
   sleep(durationMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.reason !== NONE) reject(this.reason);
       else if (durationMs === 0) resolve();
-      else new Sleeper(this, durationMs, resolve, reject);
+      else this.add(new Sleeper(durationMs, resolve, () => reject(this.reason)));
     });
   }
 
-  /** Everything that hangs below, this context first. */
+  /** Every context that hangs below, this one first. */
   *all(): Generator<Context> {
     yield this;
-    for (let branch = this.first; branch !== null; branch = branch.next) if (branch instanceof Context) yield* branch.all();
+    for (let link = this.first; link !== null; link = link.next) if (link instanceof Context) yield* link.all();
   }
 }
 
-class DeadlineTimer extends Timer {
-  private readonly context: Context;
-  private readonly timeoutMs: number;
-  private readonly of: string;
+/** One wait. */
+class Sleeper extends Link {
+  readonly abort: () => void;
 
-  constructor(context: Context, timeoutMs: number, of: string) {
+  constructor(durationMs: number, resolve: () => void, reject: () => void) {
     super();
-    this.context = context;
-    this.timeoutMs = timeoutMs;
-    this.of = of;
-  }
-
-  override fire(): void {
-    if (this.context.reason === NONE) this.context.abort(new TimeoutError(this.of, this.timeoutMs));
-  }
-}
-
-/** One wait: a timer and a branch in one object, of which there may be a million. */
-class Sleeper extends Timer implements Branch, Observer {
-  parent: Context | null = null;
-  previous: Branch | null = null;
-  next: Branch | null = null;
-  private readonly resolve: () => void;
-  private readonly reject: (reason: unknown) => void;
-
-  constructor(context: Context, durationMs: number, resolve: () => void, reject: (reason: unknown) => void) {
-    super();
-    this.resolve = resolve;
-    this.reject = reject;
-    context.attach(this);
-    clock.startSleep(this, durationMs);
-  }
-
-  override fire(): void {
-    this.parent?.detach(this);
-    this.resolve();
-  }
-
-  reach(_reason: unknown, pass: AbortPass): void {
-    pass.observers.push(this);
-  }
-
-  told(reason: unknown): void {
-    this.stop();
-    this.parent?.detach(this);
-    this.reject(reason);
+    const timer = new Timer(() => {
+      this.leave();
+      resolve();
+    });
+    this.abort = () => {
+      timer.leave();
+      this.leave();
+      reject();
+    };
+    clock.start(timer, durationMs);
   }
 }
 
 /** The context that a signal stands for: a scope's own, or the one that was made for a foreign signal. */
 const contextOf = /* @__PURE__ */ new WeakMap<AbortSignal, Context>();
 
-/** The context of a signal from outside: it listens while something hangs below it. */
-class SignalContext extends Context {
-  private readonly source: AbortSignal;
-
-  constructor(source: AbortSignal) {
-    super();
-    this.source = source;
-    contextOf.set(source, this);
-  }
-
-  override attach(branch: Branch): void {
-    if (this.empty) this.source.addEventListener('abort', this);
-    super.attach(branch);
-  }
-
-  override detach(branch: Branch): void {
-    super.detach(branch);
-    if (this.empty) this.source.removeEventListener('abort', this);
-  }
-
-  /** The abort event. */
-  handleEvent(): void {
-    this.source.removeEventListener('abort', this);
-    this.abort(this.source.reason);
-  }
-
-  override get signal(): AbortSignal {
-    return this.source;
-  }
-}
-
 /** The context to hang below, for a call that was given `signal`. */
 export function contextOfSignal(signal: AbortSignal): Context {
-  const context = contextOf.get(signal) ?? new SignalContext(signal);
-  // A signal may have been aborted while nothing hung below its context, so nobody listened.
+  let context = contextOf.get(signal);
+  if (context === undefined) contextOf.set(signal, (context = new Context(signal)));
+  // It may have been aborted while nothing hung below its context, and so nobody listened.
   if (signal.aborted && context.reason === NONE) context.reason = signal.reason;
   return context;
 }

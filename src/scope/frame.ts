@@ -15,7 +15,7 @@
  *
  * A failure may be any value, `undefined` included, so "none" is a value that nobody else has.
  */
-import { addSuppressed, badOption, clock, functionOption, type Exit } from '../foundation/index.ts';
+import { addSuppressed, badOption, functionOption, type Exit } from '../foundation/index.ts';
 import { cleanupFailed } from './events.ts';
 import { ScopeEndedError } from './scope-ended-error.ts';
 
@@ -51,9 +51,14 @@ export class Frame {
   /** Failures that were recovered, until another one comes out that can keep them. */
   private recovered: unknown[] | null = null;
 
-  /** For messages and events. */
+  /** For events. */
   get name(): string | undefined {
     return undefined;
+  }
+
+  /** For messages. */
+  get label(): string {
+    return this.name ?? 'the scope';
   }
 
   defer(fn: (exit: Exit) => unknown): void {
@@ -92,15 +97,14 @@ export class Frame {
 
   /** The frame has ended, so nobody is left to run this later, or to wait for it. */
   private cleanUpLate(run: (exit: Exit) => unknown): ScopeEndedError {
-    const name = this.name ?? 'the scope';
     try {
       const pending = run(new LiveExit(this, -1));
       if (isThenable(pending)) pending.then(undefined, (error: unknown) => this.tell(error, true));
     } catch (cause) {
       this.tell(cause, true);
-      return new ScopeEndedError(name, { cause });
+      return new ScopeEndedError(this.label, { cause });
     }
-    return new ScopeEndedError(name);
+    return new ScopeEndedError(this.label);
   }
 
   /**
@@ -153,7 +157,7 @@ export class Frame {
   }
 
   protected tell(error: unknown, late: boolean): void {
-    if (cleanupFailed.observed) cleanupFailed.emit({ event: 'scope:cleanup-failed', name: this.name, at: clock.now(), error, late });
+    if (cleanupFailed.observed) cleanupFailed.emit({ name: this.name, error, late });
   }
 }
 

@@ -4,15 +4,15 @@ import type { NotPromise, SyncScope, SyncScopeOptions } from './contract.ts';
 import { ENDED, Frame, isThenable, NONE, UNWINDING } from './frame.ts';
 
 class SyncFrame extends Frame implements SyncScope {
-  private readonly label: string | undefined;
+  private readonly given: string | undefined;
 
   constructor(name: string | undefined) {
     super();
-    this.label = name;
+    this.given = name;
   }
 
   override get name(): string | undefined {
-    return this.label;
+    return this.given;
   }
 }
 

@@ -113,7 +113,8 @@ export class RunningScope extends Frame implements Scope {
   }
 
   throwIfAborted(): void {
-    this.currentContext.throwIfAborted();
+    const { reason } = this.currentContext;
+    if (reason !== NONE) throw reason;
   }
 
   get<V>(key: ContextKey<V>): V | undefined {
@@ -161,7 +162,7 @@ export class RunningScope extends Frame implements Scope {
   }
 
   private endedError(): ScopeEndedError {
-    return new ScopeEndedError(this.name ?? 'the scope');
+    return new ScopeEndedError(this.label);
   }
 
   /** A child of `go` ended: its failure is this scope's. */
@@ -229,22 +230,24 @@ export class RunningScope extends Frame implements Scope {
   /** The same cleanup, given up when it overruns. */
   private bounded(pending: PromiseLike<unknown>, timeoutMs: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const timer = new CleanupTimer(() => {
-        const error = new TimeoutError(`a cleanup of ${this.name ?? 'the scope'}`, timeoutMs, true);
-        if (cleanupOverran.observed) cleanupOverran.emit({ event: 'scope:cleanup-overran', name: this.name, at: clock.now(), timeoutMs });
+      let overran = false;
+      const timer = new Timer(() => {
+        overran = true;
+        const error = new TimeoutError(`a cleanup of ${this.label}`, timeoutMs, true);
+        if (cleanupOverran.observed) cleanupOverran.emit({ name: this.name, timeoutMs });
         this.shield?.cancel(error);
         reject(error);
       });
-      clock.startTimeout(timer, timeoutMs);
+      clock.start(timer, timeoutMs);
       pending.then(
-        () => {
-          timer.stop();
-          resolve(undefined);
+        (value) => {
+          timer.leave();
+          resolve(value);
         },
         (error: unknown) => {
-          if (timer.overran) return this.tell(error, true);
-          timer.stop();
-          reject(error);
+          timer.leave();
+          if (overran) this.tell(error, true);
+          else reject(error);
         },
       );
     });
@@ -271,21 +274,6 @@ export class RunningScope extends Frame implements Scope {
   kill(reason: unknown): void {
     this.killed = reason;
     this.shield?.cancel(reason);
-  }
-}
-
-class CleanupTimer extends Timer {
-  overran = false;
-  private readonly overrun: () => void;
-
-  constructor(overrun: () => void) {
-    super();
-    this.overrun = overrun;
-  }
-
-  override fire(): void {
-    this.overran = true;
-    this.overrun();
   }
 }
 
@@ -369,7 +357,7 @@ function scopeOf(options: ScopeOptions<unknown>): RunningScope {
   const s = new RunningScope({ name, recover, cleanupTimeoutMs }, null);
   if (outer !== null) s.context.attachTo(outer);
   for (const [key, value] of values ?? []) s.context.values = new Values(key, value, s.context.values);
-  if (timeoutMs < Infinity) s.context.expireAfter(timeoutMs, name ?? 'the scope');
+  if (timeoutMs < Infinity) s.context.expireAfter(timeoutMs, s.label);
   return s;
 }
 

@@ -2,7 +2,7 @@
  * `race` and `map`: what is done with many children at once. Both are one child of the scope they are called on, and start the many below that one:
  * so the whole is cancelled, waited for and fails as a unit.
  */
-import { addSuppressed, badOption, clock, functionOption, knownOptions } from '../foundation/index.ts';
+import { addSuppressed, badOption, functionOption, knownOptions } from '../foundation/index.ts';
 import type { Scope, Task } from './contract.ts';
 import { discarded } from './events.ts';
 import { NONE } from './frame.ts';
@@ -28,7 +28,7 @@ function race<T>(s: Parent, contenders: ((s: Scope) => T | PromiseLike<T>)[], re
   let won = false;
 
   const tell = (error: unknown): void => {
-    if (error !== lost && discarded.observed) discarded.emit({ event: 'scope:discarded', name: s.name, at: clock.now(), error });
+    if (error !== lost && discarded.observed) discarded.emit({ name: s.name, error });
   };
   const win = (value: T): void => {
     won = true;

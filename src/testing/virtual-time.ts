@@ -1,6 +1,7 @@
 /** Time that stands still until the test says otherwise. */
-import { badOption, clock, duration, functionOption, Heap, knownOptions, nextTurn, seededRandom, systemClock, Timer, useClock } from '../foundation/index.ts';
-import type { Clock, Duration, TimerHome } from '../foundation/index.ts';
+import { badOption, clock, duration, functionOption, knownOptions, List, nextTurn, seededRandom, systemClock, useClock } from '../foundation/index.ts';
+import type { Clock, Duration, Timer } from '../foundation/index.ts';
+import { Heap } from './heap.ts';
 
 /** What `virtualTime` hands to its body. */
 export interface VirtualTime {
@@ -35,10 +36,25 @@ interface Entry {
   readonly age: number;
 }
 
-class VirtualClock implements Clock, TimerHome {
+/** The list that pending timers are in: only its `remove` is called, by a timer that leaves. */
+class Pending extends List {
+  private readonly clock: VirtualClock;
+
+  constructor(virtual: VirtualClock) {
+    super();
+    this.clock = virtual;
+  }
+
+  override remove(timer: Timer): void {
+    this.clock.stop(timer);
+  }
+}
+
+class VirtualClock implements Clock {
   timeMs = 0;
   readonly random: () => number;
   private readonly startedAtMs: number;
+  private readonly list = new Pending(this);
   /** Invariant: the live entry of every pending timer, and no other. */
   private readonly entries = new Map<Timer, Entry>();
   /** Those, and entries of timers that were stopped since. */
@@ -58,20 +74,16 @@ class VirtualClock implements Clock, TimerHome {
     return this.startedAtMs + this.timeMs;
   }
 
-  startTimeout(timer: Timer, durationMs: number): void {
-    this.startSleep(timer, durationMs);
-  }
-
-  startSleep(timer: Timer, durationMs: number): void {
-    timer.home = this;
-    timer.dueMs = this.timeMs + durationMs;
-    const entry = { timer, dueMs: timer.dueMs, age: this.ages++ };
+  start(timer: Timer, durationMs: number): void {
+    timer.list = this.list;
+    timer.startedMs = this.timeMs;
+    const entry = { timer, dueMs: this.timeMs + durationMs, age: this.ages++ };
     this.entries.set(timer, entry);
     this.queue.push(entry);
   }
 
-  remove(timer: Timer): void {
-    timer.home = null;
+  stop(timer: Timer): void {
+    timer.list = null;
     this.entries.delete(timer);
     if (this.queue.size > 64 + 2 * this.entries.size) this.queue.replace(this.entries.values());
   }
@@ -89,7 +101,7 @@ class VirtualClock implements Clock, TimerHome {
     }
     if (next === undefined || next.dueMs > byMs) return false;
     this.timeMs = next.dueMs;
-    this.remove(next.timer);
+    this.stop(next.timer);
     next.timer.fire();
     return true;
   }
