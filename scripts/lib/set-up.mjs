@@ -1,10 +1,21 @@
 // Everything a fresh clone needs before a command can run: the dependencies of the lock file, the pinned Node, dist/.
 // Runs on Node 20 with nothing installed. Each part is skipped when it is already as it should be.
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { locked } from './lock.mjs';
-import { at, cacheFolder, foreignPath, pinnedNode, readJson, run, runNode, tail } from './project.mjs';
+import { at, foreignPath, pinnedNode, readJson, run, runNode, tail } from './project.mjs';
 import { Failure, note, step } from './say.mjs';
 
 const installStamp = at('node_modules', '.holdfast-installed');
@@ -78,7 +89,7 @@ function npm(args) {
  */
 async function ensurePinnedNode() {
   const wanted = `v${readJson(at('package-lock.json')).packages['node_modules/node'].version}`;
-  if (!existsSync(pinnedNode)) await fetchNode(wanted.slice(1));
+  await fetchNode(wanted.slice(1), pinnedNode);
   const found = (await runNode(['--version'])).output.trim();
   if (found !== wanted) {
     throw new Failure(`the project's Node is ${found || 'not there'}, not ${wanted}`, {
@@ -89,32 +100,35 @@ async function ensurePinnedNode() {
   return `Node ${found.slice(1)}, for every tool and test`;
 }
 
-/** @param {string} version */
-async function fetchNode(version) {
+/**
+ * Puts the binary of a Node from npm at `target`, unless it is there. Runs no install script.
+ * @param {string} version
+ * @param {string} target
+ */
+export async function fetchNode(version, target) {
+  if (existsSync(target)) return;
   const platform = process.platform === 'win32' ? 'win' : process.platform;
   const prefix = platform === 'darwin' && process.arch === 'arm64' ? 'node-bin' : 'node';
   const name = `${prefix}-${platform}-${process.arch}`;
-  const folder = join(cacheFolder, `fetch-node-${process.pid}`);
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'package.json'), '{ "private": true }');
-  const ended = await npm([
-    'install',
-    '--prefix',
-    folder,
-    '--ignore-scripts',
-    '--no-audit',
-    '--no-fund',
-    `${name}@${version}`,
-  ]);
-  if (ended.code !== 0) {
-    throw new Failure(`Node ${version} could not be installed from npm`, {
-      why: `Its install script did not run, and ${name} could not be fetched:\n${tail(ended.output)}`,
-      todo: 'Allow install scripts for this project (`npm config get ignore-scripts`), or install where the registry is reachable.',
-    });
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-fetch-'));
+  try {
+    writeFileSync(join(folder, 'package.json'), '{ "private": true }');
+    const flags = ['--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund'];
+    const ended = await npm(['install', ...flags, `${name}@${version}`]);
+    if (ended.code !== 0) {
+      throw new Failure(`Node ${version} could not be installed from npm`, {
+        why: `${name} could not be fetched:\n${tail(ended.output)}`,
+        todo: 'Run the same command again where the registry is reachable.',
+      });
+    }
+    mkdirSync(dirname(target), { recursive: true });
+    // Renamed into place, so that nobody starts half a file.
+    const fresh = `${target}.${process.pid}`;
+    copyFileSync(join(folder, 'node_modules', name, 'bin', basename(pinnedNode)), fresh);
+    renameSync(fresh, target);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
-  mkdirSync(dirname(pinnedNode), { recursive: true });
-  copyFileSync(join(folder, 'node_modules', name, 'bin', 'node'), pinnedNode);
-  rmSync(folder, { recursive: true, force: true });
 }
 
 // dist/

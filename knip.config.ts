@@ -1,0 +1,27 @@
+import type { KnipConfig } from 'knip';
+
+export default {
+  entry: [
+    'src/{index,testing/index,node/index}.ts',
+    'scripts/{run,build,check,format,full,mutate,surface,test}.mjs',
+    'scripts/lib/vitest-summary.mjs',
+    'examples/*/*.ts',
+    'test/{fuzz,soak}/*.ts',
+    'test/packaging/**/*.ts',
+    'bench/run.mjs',
+    'stryker.config.mjs',
+  ],
+  project: ['src/**/*.ts', 'test/**/*.ts', 'examples/**/*.ts', 'scripts/**/*.mjs', 'bench/**/*.mjs'],
+  ignoreDependencies: [
+    // The Node that everything runs on, and programs that scripts start by their path.
+    'node',
+    'oxfmt',
+    'publint',
+    '@arethetypeswrong/cli',
+    '@stryker-mutator/core',
+    '@stryker-mutator/vitest-runner',
+    'jest',
+  ],
+  ignoreExportsUsedInFile: true,
+  treatConfigHintsAsErrors: false,
+} satisfies KnipConfig;

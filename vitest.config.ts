@@ -1,0 +1,48 @@
+import { defineConfig } from 'vitest/config';
+
+/** What must be executed by its tests to the last line and branch. */
+const wholly = ['src/foundation/**', 'src/scope/**'];
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+          exclude: ['test/packaging/**'],
+        },
+      },
+      {
+        test: {
+          name: 'types',
+          include: [],
+          // Errors elsewhere are found by `npm run check`; here only what the type tests say.
+          typecheck: {
+            enabled: true,
+            only: true,
+            include: ['{src,test}/**/*.test-d.ts'],
+            tsconfig: './tsconfig.json',
+            ignoreSourceErrors: true,
+          },
+        },
+      },
+      { test: { name: 'examples', include: ['examples/**/*.test.ts'], testTimeout: 60_000 } },
+      {
+        test: {
+          name: 'packaging',
+          include: ['test/packaging/**/*.test.ts'],
+          globalSetup: ['test/packaging/install.ts'],
+          testTimeout: 60_000,
+        },
+      },
+    ],
+    coverage: {
+      provider: 'v8',
+      include: ['src/{foundation,scope,testing,node}/**/*.ts'],
+      exclude: ['**/*.test.ts', '**/*.test-d.ts', '**/*.bench.ts'],
+      reporter: ['json-summary', 'html'],
+      thresholds: Object.fromEntries(wholly.map((files) => [files, { lines: 100, branches: 100 }])),
+    },
+  },
+});
