@@ -1,5 +1,5 @@
 /** All events of the library, and the way to listen to one. */
-import { badOption, functionOption, subscribe } from './foundation/index.ts';
+import { checkFunction, checkOption, subscribe } from './foundation/index.ts';
 import type { ScopeEvents } from './scope/index.ts';
 
 /** The name of every event, and what its listeners are given. */
@@ -23,7 +23,7 @@ const NAMES: Record<keyof EventMap, true> = {
  * using _ = onEvent('scope:cleanup-failed', (e) => log.warn(e.error, `cleanup of ${e.name} failed`));
  */
 export function onEvent<K extends keyof EventMap>(event: K, listener: (event: EventMap[K]) => void): Disposable {
-  if (!Object.hasOwn(NAMES, event)) throw badOption(TypeError, 'onEvent', event, `one of ${Object.keys(NAMES).join(', ')}`);
-  functionOption('onEvent', listener);
+  checkOption(Object.hasOwn(NAMES, event), 'onEvent', event, `one of ${Object.keys(NAMES).join(', ')}`);
+  checkFunction('onEvent', listener);
   return subscribe(event, listener);
 }

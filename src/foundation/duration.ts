@@ -1,5 +1,5 @@
 /** Spans of time as people write them. */
-import { badOption } from './option.ts';
+import { checkOption } from './option.ts';
 
 /** Milliseconds as a number, or a number with its unit: `250`, `'250ms'`, `'1.5s'`, `'2m'`, `'12h'`, `'25d'`. `Infinity` means no limit. */
 export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
@@ -27,9 +27,8 @@ export function duration(value: Duration | (string & {})): number {
 /** As `duration`, for an option with a name of its own. */
 export function durationOption(option: string, value: unknown): number {
   if (typeof value === 'number' && value >= 0) return value;
-  const match = typeof value === 'string' ? SHAPE.exec(value) : null;
-  const ms = match === null ? NaN : Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS];
-  if (ms < Infinity) return ms;
-  const ErrorClass = typeof value === 'number' || typeof value === 'string' ? RangeError : TypeError;
-  throw badOption(ErrorClass, option, value, "milliseconds from 0, or a text such as '250ms', '1.5s', '2m', '12h', '25d'");
+  const [, digits, unit] = (typeof value === 'string' && SHAPE.exec(value)) || [];
+  const ms = Number(digits) * UNIT_MS[unit as keyof typeof UNIT_MS];
+  checkOption(ms < Infinity, option, value, "milliseconds from 0, or a text such as '250ms', '1.5s', '2m', '12h', '25d'");
+  return ms;
 }

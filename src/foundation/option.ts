@@ -11,32 +11,45 @@ export interface BadOption {
   readonly expected: string;
 }
 
-/** @param ErrorClass `RangeError` for a value of the right type, `TypeError` for the wrong type */
-export function badOption(
-  ErrorClass: typeof RangeError | typeof TypeError,
-  option: string,
-  given: unknown,
-  expected: string,
-): Error & BadOption {
-  const error = new ErrorClass(`${option}: expected ${expected}; got ${show(given)}`);
-  return Object.assign(error, { code: 'BAD_OPTION', option, given, expected } as const);
+/** @returns a `RangeError` for a number, else a `TypeError` */
+export function badOption(option: string, given: unknown, expected: string): Error & BadOption {
+  const ErrorClass = typeof given === 'number' ? RangeError : TypeError;
+  return Object.assign(new ErrorClass(`${option}: expected ${expected}; got ${show(given)}`), { code: 'BAD_OPTION', option, given, expected } as const);
 }
 
-/** @throws {TypeError} code `BAD_OPTION` unless `value` is a function */
-export function functionOption(option: string, value: unknown): void {
-  if (typeof value !== 'function') throw badOption(TypeError, option, value, 'a function');
+/** @throws {TypeError | RangeError} code `BAD_OPTION` unless `ok` */
+export function checkOption(ok: boolean, option: string, given: unknown, expected: string): asserts ok {
+  if (!ok) throw badOption(option, given, expected);
 }
 
-/** @throws {TypeError} code `BAD_OPTION` unless `options` is an object whose keys are all `known`: a misspelt option is not ignored */
-export function knownOptions(of: string, options: unknown, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) throw badOption(TypeError, `${of}: options`, options, 'an object');
-  for (const key of Object.keys(options)) {
-    if (!known.includes(key)) throw badOption(TypeError, key, (options as Record<string, unknown>)[key], `an option of ${of} (${known.join(', ')})`);
+/** @throws {TypeError | RangeError} code `BAD_OPTION` unless `given` is a function */
+export function checkFunction(option: string, given: unknown): void {
+  checkOption(typeof given === 'function', option, given, 'a function');
+}
+
+/**
+ * Takes apart the arguments of a function that is called with options and a body, or with a body alone.
+ *
+ * @param known all options there are: a misspelt one is not ignored
+ * @throws {TypeError | RangeError} code `BAD_OPTION`
+ */
+export function optionsAndBody<O extends object, B extends (...args: never[]) => unknown>(of: string, known: readonly (keyof O)[], first: O | B, second: B | undefined): [Partial<O>, B] {
+  if (typeof first === 'function' && second === undefined) return [{}, first];
+  checkOptions(of, known, first);
+  checkFunction(`${of}: body`, second);
+  return [first as O, second as B];
+}
+
+/** @throws {TypeError | RangeError} code `BAD_OPTION` unless `options` is an object whose keys are all `known` */
+export function checkOptions(of: string, known: readonly PropertyKey[], options: unknown): void {
+  checkOption(Object(options) === options, of, options, 'an object with options');
+  for (const key of Object.keys(options as object)) {
+    checkOption(known.includes(key), key, (options as Record<string, unknown>)[key], `an option of ${of}: ${known.join(', ')}`);
   }
 }
 
 /** A value in a few characters. Must survive every value: proxies, symbols, objects without a prototype. */
 function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, 40));
-  return (typeof value === 'object' && value !== null) || typeof value === 'function' ? `a value of type ${typeof value}` : String(value);
+  return Object(value) === value ? typeof value : String(value);
 }

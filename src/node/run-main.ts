@@ -1,8 +1,8 @@
 /** The root of a program. */
 import process from 'node:process';
 import { inspect } from 'node:util';
-import { clock, durationOption, functionOption, knownOptions, nextTurn, setTimer, suppressedErrors, Timer, type Duration } from '../foundation/index.ts';
-import { contextOfSignal, RunningScope, scope, type Scope } from '../scope/index.ts';
+import { clock, durationOption, nextTurn, optionsAndBody, setTimer, suppressedErrors, Timer, type Duration } from '../foundation/index.ts';
+import { Context, contextOfSignal, RunningScope, scope, type Scope } from '../scope/index.ts';
 
 /** Options of `runMain`. */
 export interface MainOptions {
@@ -37,11 +37,7 @@ let running = false;
 export function runMain(body: (s: Scope) => unknown): Promise<void>;
 export function runMain(options: MainOptions, body: (s: Scope) => unknown): Promise<void>;
 export function runMain(first: MainOptions | ((s: Scope) => unknown), second?: (s: Scope) => unknown): Promise<void> {
-  const plain = typeof first === 'function' && second === undefined;
-  const body = (plain ? first : second) as (s: Scope) => unknown;
-  const options = plain ? {} : (first as MainOptions);
-  functionOption('runMain', body);
-  knownOptions('runMain', options, ['grace']);
+  const [options, body] = optionsAndBody<MainOptions, (s: Scope) => unknown>('runMain', ['grace'], first, second);
   const graceMs = durationOption('grace', options.grace ?? '10s');
   if (running) throw new Error('runMain: another runMain is still running; a program has one root');
   running = true;
@@ -102,15 +98,20 @@ class Grace {
 
   private end(): void {
     const signal = this.signal as Signal;
-    const scopes = [...contextOfSignal(this.source).all()].map((context) => context.owner).filter((owner) => owner instanceof RunningScope);
+    const scopes = [...scopesBelow(contextOfSignal(this.source))];
     console.error(`holdfast: ${this.graceMs} ms after ${signal} these have not ended: ${scopes.map(describe).join(', ')}. Exiting.`);
-    for (const s of scopes) s.kill(new DOMException(`The grace after ${signal} is over`, 'AbortError'));
+    for (const s of scopes) s.shield?.cancel(new DOMException(`The grace after ${signal} is over`, 'AbortError'));
     void nextTurn().then(() => process.exit(EXIT_CODES[signal]));
   }
 }
 
+function* scopesBelow(context: Context): Generator<RunningScope> {
+  if (context.owner instanceof RunningScope) yield context.owner;
+  for (let link = context.first; link !== null; link = link.next) if (link instanceof Context) yield* scopesBelow(link);
+}
+
 function describe(s: RunningScope): string {
-  return `${s.name === undefined ? 'a scope without a name' : `scope "${s.name}"`} (${s.doing})`;
+  return `${s.name === undefined ? 'a scope without a name' : `scope "${s.name}"`} (${s.unwinding ? 'cleaning up' : 'running'})`;
 }
 
 /** Everything that is known of a failure. */

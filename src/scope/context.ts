@@ -30,6 +30,12 @@ export class Context extends List {
   private runInContext: RunInContext | null = null;
   /** The signal from outside that this context stands for. */
   private readonly source: AbortSignal | null;
+  /** Children that have not ended. */
+  children = 0;
+  /** Told when there are none any more. */
+  onChildless: (() => void) | null = null;
+  /** A child ended with this context's reason: the failure of the scope, if nothing else is. */
+  childAborted = false;
   /** Its scope has ended; it stays in the tree for what is still linked to it. */
   private ended = false;
 
@@ -64,7 +70,7 @@ export class Context extends List {
     this.timer = new Timer(() => {
       if (this.reason === NONE) this.abort(new TimeoutError(of, timeoutMs));
     });
-    clock.start(this.timer, timeoutMs);
+    if (this.reason === NONE) clock.start(this.timer, timeoutMs);
   }
 
   /** The nearest deadline on the way to the root, on the monotonic clock. */
@@ -144,12 +150,6 @@ export class Context extends List {
       else if (durationMs === 0) resolve();
       else this.add(new Sleeper(durationMs, resolve, () => reject(this.reason)));
     });
-  }
-
-  /** Every context that hangs below, this one first. */
-  *all(): Generator<Context> {
-    yield this;
-    for (let link = this.first; link !== null; link = link.next) if (link instanceof Context) yield* link.all();
   }
 }
 

@@ -15,7 +15,7 @@
  *
  * A failure may be any value, `undefined` included, so "none" is a value that nobody else has.
  */
-import { addSuppressed, badOption, functionOption, type Exit } from '../foundation/index.ts';
+import { addSuppressed, checkFunction, checkOption, type Exit } from '../foundation/index.ts';
 import { cleanupFailed } from './events.ts';
 import { ScopeEndedError } from './scope-ended-error.ts';
 
@@ -62,32 +62,27 @@ export class Frame {
   }
 
   defer(fn: (exit: Exit) => unknown): void {
-    functionOption('defer', fn);
+    checkFunction('defer', fn);
     this.register(fn);
   }
 
   use<D>(resource: D): D {
-    if (resource === null || resource === undefined) return resource;
-    const dispose = this.disposerOf(resource);
-    if (typeof dispose !== 'function') throw badOption(TypeError, 'use', resource, this.disposable);
-    // Looked up now and called later, as `using` does: what the resource becomes meanwhile changes nothing.
-    this.register(() => dispose.call(resource));
+    if (resource !== null && resource !== undefined) {
+      const dispose = this.disposerOf(resource);
+      checkOption(dispose !== undefined, 'use', resource, 'something disposable, null or undefined');
+      this.register(dispose);
+    }
     return resource;
   }
 
   adopt<V>(value: V, dispose: (value: V) => unknown): V {
-    functionOption('adopt', dispose);
+    checkFunction('adopt', dispose);
     this.register(() => dispose(value));
     return value;
   }
 
-  /** The words for what `use` takes. */
-  protected get disposable(): string {
-    return 'an object with Symbol.dispose, null or undefined';
-  }
-
-  protected disposerOf(resource: unknown): unknown {
-    return (resource as Disposable)[Symbol.dispose];
+  protected disposerOf(resource: unknown): (() => unknown) | undefined {
+    return disposer(resource, Symbol.dispose);
   }
 
   private register(run: (exit: Exit) => unknown): void {
@@ -200,6 +195,12 @@ class LiveExit implements Exit {
   fail(error: unknown): void {
     if (this.#turn === this.#frame.turn && error !== this.#frame.failure) this.#frame.fail(error);
   }
+}
+
+/** The function that disposes of `resource`, looked up now and called later, as `using` does: what the resource becomes meanwhile changes nothing. */
+export function disposer(resource: unknown, symbol: symbol): (() => unknown) | undefined {
+  const dispose = (resource as Record<symbol, unknown> | null | undefined)?.[symbol];
+  return typeof dispose === 'function' ? () => dispose.call(resource) : undefined;
 }
 
 /** How far a `cause` chain is followed: deeper ones are cycles, or made by a loop. */

@@ -15,7 +15,7 @@
 export { contextKey, type ContextKey } from './context-key.ts';
 export type { ContextEntry, NotPromise, Scope, ScopeOptions, SyncScope, SyncScopeOptions, Task } from './contract.ts';
 export type { CleanupFailedEvent, CleanupOverranEvent, DiscardedEvent, ScopeEvents } from './events.ts';
-export { contextOfSignal } from './context.ts';
+export { Context, contextOfSignal } from './context.ts';
 export { ScopeEndedError } from './scope-ended-error.ts';
 export { RunningScope, scope } from './scope.ts';
 export { scopeSync } from './scope-sync.ts';

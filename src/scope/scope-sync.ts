@@ -1,5 +1,5 @@
 /** The frame for code without promises. */
-import { badOption, functionOption, knownOptions } from '../foundation/index.ts';
+import { badOption, checkFunction, checkOption, optionsAndBody } from '../foundation/index.ts';
 import type { NotPromise, SyncScope, SyncScopeOptions } from './contract.ts';
 import { ENDED, Frame, isThenable, NONE, UNWINDING } from './frame.ts';
 
@@ -32,18 +32,13 @@ class SyncFrame extends Frame implements SyncScope {
 export function scopeSync<T>(body: (s: SyncScope) => T & NotPromise<T>): T;
 export function scopeSync<T, R = never>(options: SyncScopeOptions<R>, body: (s: SyncScope) => T & NotPromise<T>): T | R;
 export function scopeSync(first: SyncScopeOptions<unknown> | ((s: SyncScope) => unknown), second?: (s: SyncScope) => unknown): unknown {
-  const plain = typeof first === 'function' && second === undefined;
-  const options = (plain ? {} : first) as SyncScopeOptions<unknown>;
-  const body = plain ? first : second;
-  functionOption('scopeSync(options, body)', body);
-  knownOptions('scopeSync', options, ['recover', 'name']);
-  const { recover, name } = options;
-  if (recover !== undefined) functionOption('recover', recover);
-  if (name !== undefined && typeof name !== 'string') throw badOption(TypeError, 'name', name, 'a string');
+  const [{ recover, name }, body] = optionsAndBody<SyncScopeOptions<unknown>, (s: SyncScope) => unknown>('scopeSync', ['recover', 'name'], first, second);
+  if (recover !== undefined) checkFunction('recover', recover);
+  checkOption(name === undefined || typeof name === 'string', 'name', name, 'a string');
 
   const frame = new SyncFrame(name);
   try {
-    frame.value = settled('the body', (body as (s: SyncScope) => unknown)(frame));
+    frame.value = settled('the body', body(frame));
   } catch (error) {
     frame.fail(error);
   }
@@ -78,5 +73,5 @@ function unwind(frame: Frame): void {
 function settled(what: string, value: unknown): unknown {
   if (!isThenable(value)) return value;
   value.then(undefined, () => {});
-  throw badOption(TypeError, `scopeSync: ${what}`, value, 'a result that is no promise (for code with promises there is scope)');
+  throw badOption(`scopeSync: ${what}`, value, 'a result that is no promise (for code with promises there is scope)');
 }

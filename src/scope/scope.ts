@@ -11,56 +11,42 @@
  *
  * Where the rules of unwinding are: `frame`. Where cancellation goes: `context`. What `race` and `map` do with children: `tasks`.
  */
-import {
-  addSuppressed,
-  badOption,
-  clock,
-  durationOption,
-  functionOption,
-  knownOptions,
-  Timer,
-  TimeoutError,
-  type Duration,
-} from '../foundation/index.ts';
+import { addSuppressed, checkFunction, checkOption, clock, durationOption, optionsAndBody, Timer, TimeoutError, type Duration } from '../foundation/index.ts';
 import { Values, type ContextKey } from './context-key.ts';
 import { Context, contextOfSignal } from './context.ts';
 import type { Scope, ScopeOptions, Task } from './contract.ts';
-import { cleanupFailed, cleanupOverran } from './events.ts';
-import { chainHolds, ENDED, Frame, NONE, RUNNING, UNWINDING } from './frame.ts';
+import { cleanupOverran } from './events.ts';
+import { chainHolds, disposer, ENDED, Frame, NONE, RUNNING, UNWINDING } from './frame.ts';
 import { ScopeEndedError } from './scope-ended-error.ts';
 import { mapTasks, raceTasks } from './tasks.ts';
 
 type Body<T> = (s: Scope) => T | PromiseLike<T>;
 
-/** Options that were checked. */
+/** What a scope was told at its start, if anything. */
 interface Settings {
-  readonly name: string | undefined;
-  readonly recover: ((error: unknown) => unknown) | undefined;
-  readonly cleanupTimeoutMs: number;
+  readonly name?: string | undefined;
+  readonly recover?: ((error: unknown) => unknown) | undefined;
+  readonly cleanupTimeoutMs?: number | undefined;
+  /** Told when this scope, a child, has settled and before anybody else hears of it. It decides what that means for the scope above. */
+  readonly onEnd?: (child: RunningScope) => void;
 }
 
+const PLAIN: Settings = {};
+
 export class RunningScope extends Frame implements Scope {
-  private readonly settings: Settings | null;
+  private readonly settings: Settings;
+  /** Made when first needed. */
   private ownContext: Context | null = null;
   /** The context of the cleanup that runs now, if that asked for one. */
-  private shield: Context | null = null;
-  /** Why cleanups are no longer shielded: the program ends. */
-  private killed: unknown = NONE;
-  private children = 0;
-  private onChildless: (() => void) | null = null;
-  /** A child ended with our abort reason: our failure, if nothing else is. */
-  private childAborted = false;
-  /** Told when this scope, a child, is about to end. It decides what that means for the scope above. */
-  private readonly onEnd: ((child: RunningScope) => void) | null;
+  shield: Context | null = null;
 
-  constructor(settings: Settings | null, onEnd: ((child: RunningScope) => void) | null) {
+  constructor(settings: Settings) {
     super();
     this.settings = settings;
-    this.onEnd = onEnd;
   }
 
   override get name(): string | undefined {
-    return this.settings?.name;
+    return this.settings.name;
   }
 
   get attempt(): number {
@@ -71,12 +57,8 @@ export class RunningScope extends Frame implements Scope {
     return undefined;
   }
 
-  protected override get disposable(): string {
-    return 'an object with Symbol.asyncDispose or Symbol.dispose, null or undefined';
-  }
-
-  protected override disposerOf(resource: unknown): unknown {
-    return (resource as AsyncDisposable)[Symbol.asyncDispose] ?? super.disposerOf(resource);
+  protected override disposerOf(resource: unknown): (() => unknown) | undefined {
+    return disposer(resource, Symbol.asyncDispose) ?? super.disposerOf(resource);
   }
 
   /** This scope's own context, whatever the phase. */
@@ -94,7 +76,6 @@ export class RunningScope extends Frame implements Scope {
     if (this.shield === null) {
       this.shield = new Context();
       this.shield.values = this.ownContext?.values ?? null;
-      if (this.killed !== NONE) this.shield.cancel(this.killed);
     }
     return this.shield;
   }
@@ -133,7 +114,7 @@ export class RunningScope extends Frame implements Scope {
   }
 
   go<T>(body: Body<T>): Task<T> {
-    functionOption('go', body);
+    checkFunction('go', body);
     return this.start(body, (child) => this.childEnded(child));
   }
 
@@ -145,20 +126,23 @@ export class RunningScope extends Frame implements Scope {
     return raceTasks(this, bodies);
   }
 
-  /** Starts a child. `onEnd` decides what its end means here, before anybody else hears of it. */
+  /** Starts a child. `onEnd` decides what its end means here. */
   start<T>(body: Body<T>, onEnd: (child: RunningScope) => void): Task<T> {
     if (this.phase !== RUNNING) throw this.endedError();
-    const child = new RunningScope(null, (ended) => {
-      onEnd(ended);
-      if (--this.children === 0) this.onChildless?.();
+    const { context } = this;
+    const child = new RunningScope({
+      onEnd(ended) {
+        onEnd(ended);
+        if (--context.children === 0) context.onChildless?.();
+      },
     });
-    child.context.attachTo(this.context);
-    this.children++;
-    const promise = drive(child, body) as Task<T>;
+    child.context.attachTo(context);
+    context.children++;
+    const task = drive(child, body) as Task<T>;
     // Its failure is ours as well: nobody has to catch it here.
-    promise.then(undefined, ignore);
-    promise.cancel = (reason) => child.cancel(reason);
-    return promise;
+    task.then(undefined, () => {});
+    task.cancel = (reason) => child.cancel(reason);
+    return task;
   }
 
   private endedError(): ScopeEndedError {
@@ -168,13 +152,9 @@ export class RunningScope extends Frame implements Scope {
   /** A child of `go` ended: its failure is this scope's. */
   private childEnded(child: RunningScope): void {
     const { failure } = child;
-    if (failure === NONE || child.endedByOwnCancel) return;
-    if (this.isAbort(failure)) this.childAborted = true;
+    if (failure === NONE || (child.context.ownCancel && failure === child.context.reason)) return;
+    if (this.isAbort(failure)) this.context.childAborted = true;
     else this.failed(failure);
-  }
-
-  get endedByOwnCancel(): boolean {
-    return this.ownContext !== null && this.ownContext.ownCancel && this.failure === this.ownContext.reason;
   }
 
   /** The body threw. */
@@ -196,10 +176,11 @@ export class RunningScope extends Frame implements Scope {
     if (this.ownContext !== null && this.ownContext.reason === NONE) this.ownContext.abort(error);
   }
 
-  /** Whether nothing below is left to wait for; else a promise of the moment when that may have changed. */
+  /** `undefined` if no child is left to wait for; else a promise of the moment when that may have changed. */
   childless(): Promise<void> | undefined {
-    if (this.children === 0) return undefined;
-    return new Promise((resolve) => (this.onChildless = resolve));
+    const context = this.ownContext;
+    if (context === null || context.children === 0) return undefined;
+    return new Promise((resolve) => (context.onChildless = resolve));
   }
 
   /** Aborted before it began: the body does not run. */
@@ -215,16 +196,19 @@ export class RunningScope extends Frame implements Scope {
     const context = this.ownContext;
     if (context === null) return;
     this.cancelled = context.cancelled;
-    if (this.failure === NONE && this.childAborted) this.failure = context.reason;
+    if (this.failure === NONE && context.childAborted) this.failure = context.reason;
     context.stopTimer();
+  }
+
+  get unwinding(): boolean {
+    return this.phase === UNWINDING;
   }
 
   override unwind(): PromiseLike<unknown> | undefined {
     this.shield = null;
     const pending = super.unwind();
-    const timeoutMs = this.settings === null ? Infinity : this.settings.cleanupTimeoutMs;
-    if (pending === undefined || timeoutMs === Infinity) return pending;
-    return this.bounded(pending, timeoutMs);
+    const { cleanupTimeoutMs } = this.settings;
+    return pending === undefined || cleanupTimeoutMs === undefined ? pending : this.bounded(pending, cleanupTimeoutMs);
   }
 
   /** The same cleanup, given up when it overruns. */
@@ -255,29 +239,15 @@ export class RunningScope extends Frame implements Scope {
 
   /** The option `recover`. */
   get recoverOption(): ((error: unknown) => unknown) | undefined {
-    return this.settings === null ? undefined : this.settings.recover;
+    return this.settings.recover;
   }
 
   end(): void {
     this.phase = ENDED;
     this.ownContext?.end();
-    this.onEnd?.(this);
-  }
-
-  /** What it is at, for a report. */
-  get doing(): string {
-    if (this.phase === UNWINDING) return 'cleaning up';
-    return this.children === 0 ? 'running' : `${this.children} child${this.children === 1 ? '' : 'ren'} running`;
-  }
-
-  /** Ends the shield of the cleanups: the program cannot wait for them any longer. */
-  kill(reason: unknown): void {
-    this.killed = reason;
-    this.shield?.cancel(reason);
+    this.settings.onEnd?.(this);
   }
 }
-
-const ignore = (): void => {};
 
 /** The one async function that a scope is. It waits only where there is something to wait for. */
 async function drive<T>(s: RunningScope, body: Body<T>): Promise<T> {
@@ -338,25 +308,24 @@ async function drive<T>(s: RunningScope, body: Body<T>): Promise<T> {
 export function scope<T>(body: (s: Scope) => T | PromiseLike<T>): Promise<T>;
 export function scope<T, R = never>(options: ScopeOptions<R>, body: (s: Scope) => T | PromiseLike<T>): Promise<T | R>;
 export function scope<T>(first: ScopeOptions<unknown> | Body<T>, second?: Body<T>): Promise<unknown> {
-  if (typeof first === 'function' && second === undefined) return drive(new RunningScope(null, null), first);
-  functionOption('scope(options, body)', second);
-  return drive(scopeOf(first as ScopeOptions<unknown>), second as Body<T>);
+  // The short way is the hot one.
+  if (typeof first === 'function' && second === undefined) return drive(new RunningScope(PLAIN), first);
+  const [options, body] = optionsAndBody<ScopeOptions<unknown>, Body<T>>('scope', ['timeout', 'signal', 'recover', 'values', 'name', 'cleanupTimeout'], first, second);
+  return drive(scopeOf(options), body);
 }
 
 /** Checks all options, then makes the scope: a refused one leaves nothing behind. */
-function scopeOf(options: ScopeOptions<unknown>): RunningScope {
-  knownOptions('scope', options, ['timeout', 'signal', 'recover', 'values', 'name', 'cleanupTimeout']);
-  const { timeout = Infinity, signal, recover, values, name, cleanupTimeout = Infinity } = options;
-  if (recover !== undefined) functionOption('recover', recover);
-  if (name !== undefined && typeof name !== 'string') throw badOption(TypeError, 'name', name, 'a string');
+function scopeOf({ timeout = Infinity, signal, recover, values = [], name, cleanupTimeout = Infinity }: ScopeOptions<unknown>): RunningScope {
+  if (recover !== undefined) checkFunction('recover', recover);
+  checkOption(name === undefined || typeof name === 'string', 'name', name, 'a string');
+  checkOption(Array.isArray(values) && values.every((entry) => typeof entry?.[0]?.name === 'string'), 'values', values, 'a list of [contextKey, value]');
   const timeoutMs = durationOption('timeout', timeout);
   const cleanupTimeoutMs = durationOption('cleanupTimeout', cleanupTimeout);
-  checkValues(values);
   const outer = signal === undefined ? null : outerContext(signal);
 
-  const s = new RunningScope({ name, recover, cleanupTimeoutMs }, null);
+  const s = new RunningScope({ name, recover, cleanupTimeoutMs: cleanupTimeoutMs < Infinity ? cleanupTimeoutMs : undefined });
   if (outer !== null) s.context.attachTo(outer);
-  for (const [key, value] of values ?? []) s.context.values = new Values(key, value, s.context.values);
+  for (const [key, value] of values) s.context.values = new Values(key, value, s.context.values);
   if (timeoutMs < Infinity) s.context.expireAfter(timeoutMs, s.label);
   return s;
 }
@@ -364,16 +333,6 @@ function scopeOf(options: ScopeOptions<unknown>): RunningScope {
 /** The context that a scope with this `signal` hangs below. */
 function outerContext(signal: AbortSignal | Scope): Context {
   if (signal instanceof RunningScope) return signal.currentContext;
-  const { aborted, addEventListener } = (signal ?? {}) as Partial<AbortSignal>;
-  if (typeof aborted !== 'boolean' || typeof addEventListener !== 'function') throw badOption(TypeError, 'signal', signal, 'an AbortSignal or a scope');
+  checkOption(typeof (signal as AbortSignal | null)?.aborted === 'boolean', 'signal', signal, 'an AbortSignal or a scope');
   return contextOfSignal(signal as AbortSignal);
-}
-
-function checkValues(values: unknown): void {
-  if (values === undefined) return;
-  const expected = 'a list of [key, value] pairs, with keys from contextKey()';
-  if (!Array.isArray(values)) throw badOption(TypeError, 'values', values, expected);
-  for (const entry of values) {
-    if (!Array.isArray(entry) || typeof (entry[0] as ContextKey<unknown> | undefined)?.name !== 'string') throw badOption(TypeError, 'values', entry, expected);
-  }
 }

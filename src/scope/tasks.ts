@@ -2,10 +2,10 @@
  * `race` and `map`: what is done with many children at once. Both are one child of the scope they are called on, and start the many below that one:
  * so the whole is cancelled, waited for and fails as a unit.
  */
-import { addSuppressed, badOption, functionOption, knownOptions } from '../foundation/index.ts';
+import { addSuppressed, checkFunction, checkOption, checkOptions } from '../foundation/index.ts';
 import type { Scope, Task } from './contract.ts';
 import { discarded } from './events.ts';
-import { NONE } from './frame.ts';
+import { disposer, NONE } from './frame.ts';
 
 /** What is needed of a scope beyond its contract. */
 interface Parent extends Scope {
@@ -16,8 +16,8 @@ interface Parent extends Scope {
 
 export function raceTasks<T>(scope: Scope, bodies: Iterable<(s: Scope) => T | PromiseLike<T>>): Task<T> {
   const contenders = [...iterable('race', bodies)];
-  if (contenders.length === 0) throw badOption(TypeError, 'race', bodies, 'at least one function');
-  for (const body of contenders) functionOption('race', body);
+  checkOption(contenders.length > 0, 'race', bodies, 'at least one function');
+  for (const body of contenders) checkFunction('race', body);
   return scope.go((s) => new Promise<T>((resolve, reject) => race(s as Parent, contenders, resolve, reject)));
 }
 
@@ -33,7 +33,8 @@ function race<T>(s: Parent, contenders: ((s: Scope) => T | PromiseLike<T>)[], re
   const win = (value: T): void => {
     won = true;
     // The prize is kept only if the race comes out well: a loser's cleanup may still fail it.
-    if (isDisposable(value)) s.defer((exit) => (exit.ok ? undefined : dispose(value)));
+    const dispose = disposerOf(value);
+    if (dispose !== undefined) s.defer((exit) => (exit.ok ? undefined : dispose()));
     resolve(value);
     errors.forEach(tell);
     for (const task of tasks) task.cancel(lost);
@@ -42,8 +43,9 @@ function race<T>(s: Parent, contenders: ((s: Scope) => T | PromiseLike<T>)[], re
     s.start(body, ({ failure, value }) => {
       running--;
       if (failure === NONE) {
+        const dispose = disposerOf(value);
         if (!won) win(value as T);
-        else if (isDisposable(value)) s.defer(() => dispose(value));
+        else if (dispose !== undefined) s.defer(dispose);
       } else if (won) {
         tell(failure);
       } else {
@@ -63,12 +65,10 @@ export function mapTasks<I, T>(
   fn: (item: I, s: Scope) => T | PromiseLike<T>,
 ): Task<T[]> {
   iterable('map', items);
-  knownOptions('map', options, ['concurrency']);
+  checkOptions('map', ['concurrency'], options);
   const { concurrency } = options;
-  if (!(concurrency >= 1 && (Number.isInteger(concurrency) || concurrency === Infinity))) {
-    throw badOption(typeof concurrency === 'number' ? RangeError : TypeError, 'concurrency', concurrency, 'a whole number from 1, or Infinity');
-  }
-  functionOption('map', fn);
+  checkOption(concurrency >= 1 && (Number.isInteger(concurrency) || concurrency === Infinity), 'concurrency', concurrency, 'a whole number from 1, or Infinity');
+  checkFunction('map', fn);
   return scope.go((s) => map(s, items[Symbol.iterator](), concurrency, fn));
 }
 
@@ -98,15 +98,8 @@ async function map<I, T>(s: Scope, iterator: Iterator<I>, concurrency: number, f
 }
 
 function iterable<I>(option: string, value: Iterable<I>): Iterable<I> {
-  if (typeof (value as Iterable<I> | null | undefined)?.[Symbol.iterator] !== 'function') throw badOption(TypeError, option, value, 'a list, or anything else that can be iterated');
+  checkOption(typeof (value as Iterable<I> | null | undefined)?.[Symbol.iterator] === 'function', option, value, 'an iterable');
   return value;
 }
 
-function isDisposable(value: unknown): value is Partial<AsyncDisposable & Disposable> {
-  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
-  return Symbol.asyncDispose in value || Symbol.dispose in value;
-}
-
-function dispose(resource: Partial<AsyncDisposable & Disposable>): unknown {
-  return resource[Symbol.asyncDispose] === undefined ? resource[Symbol.dispose]?.() : resource[Symbol.asyncDispose]?.();
-}
+const disposerOf = (value: unknown): (() => unknown) | undefined => disposer(value, Symbol.asyncDispose) ?? disposer(value, Symbol.dispose);

@@ -1,5 +1,5 @@
 /** Operations that answer a script. */
-import { badOption, clock, durationOption, type Duration } from '../foundation/index.ts';
+import { checkOption, clock, durationOption, type Duration } from '../foundation/index.ts';
 import { RunningScope, scope, type Scope } from '../scope/index.ts';
 
 /** A step that throws. */
@@ -59,7 +59,7 @@ export function after<T>(delay: Duration, step: Step<T>): After<T> {
  * op.calls.length; // 2
  */
 export function scripted<T>(steps: readonly Step<T>[]): Scripted<T> {
-  if (!Array.isArray(steps)) throw badOption(TypeError, 'scripted', steps, 'a list of steps');
+  checkOption(Array.isArray(steps), 'scripted', steps, 'a list of steps');
   const script = [...steps];
   const calls: ScriptedCall[] = [];
   const operation = async (...args: unknown[]): Promise<T> => {

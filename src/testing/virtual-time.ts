@@ -1,5 +1,5 @@
 /** Time that stands still until the test says otherwise. */
-import { badOption, clock, duration, functionOption, knownOptions, List, nextTurn, seededRandom, systemClock, useClock } from '../foundation/index.ts';
+import { checkOption, clock, duration, List, nextTurn, optionsAndBody, seededRandom, systemClock, useClock } from '../foundation/index.ts';
 import type { Clock, Duration, Timer } from '../foundation/index.ts';
 import { Heap } from './heap.ts';
 
@@ -134,7 +134,7 @@ class Control implements VirtualTime {
 
   async advance(time: Duration): Promise<void> {
     const ms = duration(time);
-    if (ms === Infinity) throw badOption(RangeError, 'advance', time, 'a duration that ends (runAll goes on until no timer is left)');
+    checkOption(ms < Infinity, 'advance', time, 'a duration that ends (runAll goes on until no timer is left)');
     const untilMs = this.clock.timeMs + ms;
     await this.run(untilMs, Infinity);
     this.clock.timeMs = untilMs;
@@ -183,10 +183,8 @@ export async function virtualTime<T>(
   first: VirtualTimeOptions | ((time: VirtualTime) => T | PromiseLike<T>),
   second?: (time: VirtualTime) => T | PromiseLike<T>,
 ): Promise<T> {
-  const plain = typeof first === 'function' && second === undefined;
-  const body = (plain ? first : second) as (time: VirtualTime) => T | PromiseLike<T>;
-  functionOption('virtualTime', body);
-  const virtual = new VirtualClock(...settings(plain ? {} : (first as VirtualTimeOptions)));
+  const [options, body] = optionsAndBody<VirtualTimeOptions, (time: VirtualTime) => T | PromiseLike<T>>('virtualTime', ['seed', 'date'], first, second);
+  const virtual = new VirtualClock(...settings(options));
   if (clock !== systemClock) throw new Error('virtualTime: already on virtual time; there is one clock, so one at a time');
 
   useClock(virtual);
@@ -200,11 +198,9 @@ export async function virtualTime<T>(
   }
 }
 
-function settings(options: VirtualTimeOptions): [random: () => number, startedAtMs: number] {
-  knownOptions('virtualTime', options, ['seed', 'date']);
-  const { seed = 1, date = '2030-01-01T00:00:00Z' } = options;
-  if (typeof seed !== 'string' && !Number.isFinite(seed)) throw badOption(TypeError, 'seed', seed, 'a number or a text');
+function settings({ seed = 1, date = '2030-01-01T00:00:00Z' }: VirtualTimeOptions): [random: () => number, startedAtMs: number] {
+  checkOption(typeof seed === 'string' || Number.isFinite(seed), 'seed', seed, 'a number or a text');
   const startedAtMs = new Date(date).getTime();
-  if (Number.isNaN(startedAtMs)) throw badOption(RangeError, 'date', date, 'a date');
+  checkOption(!Number.isNaN(startedAtMs), 'date', date, 'a date');
   return [seededRandom(seed), startedAtMs];
 }
