@@ -65,7 +65,7 @@ async function declare(folder) {
   const types = join(folder, 'types');
   const tsc = at('node_modules', 'typescript', 'bin', 'tsc');
   const ended = await runNode([tsc, '-p', at('tsconfig.build.json'), '--outDir', types, '--pretty', 'false']);
-  if (ended.code !== 0) throw new Failure('the declarations have type errors', { why: tail(ended.output, 40) });
+  if (ended.code !== 0) throw new Failure('the declarations cannot be made', { why: tail(ended.output, 40) });
   for (const entry of readdirSync(types, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const path = join(entry.parentPath, entry.name);

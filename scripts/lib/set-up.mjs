@@ -142,7 +142,7 @@ async function buildPackage() {
     const ended = await runNode([at('scripts', 'build.mjs'), sourceId()]);
     if (ended.code !== 0) {
       throw new Failure('the build failed, dist/ is as it was', {
-        why: tail(ended.output, 60),
+        why: tail(ended.output, 60).replace(/^\s*holdfast: /, ''),
         todo: 'Mend the sources named above. `npm run check` shows all that is wrong with them.',
       });
     }
