@@ -80,7 +80,7 @@ function openShop(options: Options, orders: readonly Order[]): Promise<void> {
       if (!result.balanced) exit.fail(new BooksDoNotBalance('the books do not balance'));
     });
 
-    const progress = s.use(showProgress(() => progressLine(day, store, started), process.stdout, options));
+    const progress = s.use(showProgress(() => progressLine(day, store, started, s), process.stdout, options));
     const shop = {
       seed: options.seed,
       store,
@@ -101,12 +101,13 @@ async function readLedger(payments: PaymentClient, ledgerFile: string, s: Scope)
   return scope({ name: 'ledger', signal: s, timeout: '2s', recover: () => readLedgerFile(ledgerFile) }, (l) => payments.ledger(l));
 }
 
-function progressLine(day: Day, store: Store, started: number): string {
+function progressLine(day: Day, store: Store, started: number, s: Scope): string {
   const done = day.endings.size;
   const perSecond = Math.round(done / ((performance.now() - started) / 1_000));
   const { opened, released } = store.counts.connections;
   const words = [`placed ${count(day.count('placed'))}`, `refused ${day.count('refused')}`, `recovered ${day.count('recovered')}`, `held ${day.count('held')}`];
-  return `${count(done).padStart(6)} of ${count(day.orders.length)}   ${words.join(' · ')}   ${opened - released} at work   ${perSecond}/s`;
+  const rate = s.signal.aborted ? 'stopping' : `${perSecond}/s`;
+  return `${count(done).padStart(6)} of ${count(day.orders.length)}   ${words.join(' · ')}   ${opened - released} at work   ${rate}`;
 }
 
 function again(options: Options): string {

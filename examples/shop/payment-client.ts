@@ -40,6 +40,13 @@ export class PaymentClient {
     });
   }
 
+  /** What is known of a key at this moment. For people: who decides something by it wants `close`. */
+  async look(key: string, s: Scope): Promise<{ charge: Charge | null; closed: boolean }> {
+    const response = await fetch(`${this.#url}/charges/${encodeURIComponent(key)}`, { signal: s.signal });
+    if (!response.ok) throw new Error(`GET /charges/${key}: ${response.status}`);
+    return (await response.json()) as { charge: Charge | null; closed: boolean };
+  }
+
   async ledger(s: Scope): Promise<LedgerEntry[]> {
     const response = await fetch(`${this.#url}/ledger`, { signal: s.signal });
     if (!response.ok) throw new Error(`GET /ledger: ${response.status}`);

@@ -25,7 +25,8 @@ export function showProgress(line: () => string, out: WriteStream, options: { qu
   };
 }
 
-/** A line that wraps cannot be redrawn. */
+/** A line that wraps cannot be redrawn. Some terminals do not know their width and say 0. */
 function cut(text: string, columns: number): string {
-  return text.length < columns ? text : `${text.slice(0, Math.max(0, columns - 2))}…`;
+  const width = columns || 80;
+  return text.length < width ? text : `${text.slice(0, width - 2)}…`;
 }
