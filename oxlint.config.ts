@@ -97,13 +97,17 @@ export default defineConfig({
     'import/no-cycle': 'error',
     // A test may assert through a helper, or by ending at all.
     'vitest/expect-expect': 'off',
-    'eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', ignoreRestSiblings: true }],
+    'vitest/no-conditional-expect': 'off',
+    'eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true }],
     // Said by the compiler already, or a matter of taste that costs more comments than it finds bugs.
     'typescript/no-unsafe-type-assertion': 'off',
     'typescript/consistent-return': 'off',
     'eslint/no-shadow': 'off',
     'eslint/no-unmodified-loop-condition': 'off',
     'eslint/no-new': 'off',
+    // `using _listener = onEvent(…)` has a name only because the syntax wants one.
+    'eslint/no-underscore-dangle': 'off',
+    'unicorn/no-array-reverse': 'off',
     'typescript/no-this-alias': 'off',
     'unicorn/no-array-sort': 'off',
     'unicorn/consistent-function-scoping': 'off',
@@ -119,6 +123,7 @@ export default defineConfig({
       files: ['src/**/*.test.ts', 'src/**/*.test-d.ts', 'src/**/*.bench.ts'],
       rules: { 'eslint/no-restricted-imports': 'off' },
     },
+    { files: ['**/*.test.ts', 'test/**'], rules: { 'typescript/unbound-method': 'off' } },
   ],
   ignorePatterns: ['dist', 'coverage', '.cache', '.stryker-tmp'],
 });

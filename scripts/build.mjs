@@ -13,7 +13,11 @@ await command(async () => {
   rmSync(fresh, { recursive: true, force: true });
   mkdirSync(fresh, { recursive: true });
   try {
-    const [files] = await Promise.all([bundle(fresh), declare(fresh)]);
+    // Both are waited for, also when one fails: what still writes would leave its folder behind.
+    const [bundled, declared] = await Promise.allSettled([bundle(fresh), declare(fresh)]);
+    if (bundled.status === 'rejected') throw bundled.reason;
+    if (declared.status === 'rejected') throw declared.reason;
+    const files = bundled.value;
     writeFileSync(join(fresh, '.built-from'), builtFrom);
     putInPlace(fresh);
     process.stdout.write(`dist/: ${files.join(', ')} and declarations\n`);
@@ -64,7 +68,9 @@ async function bundle(folder) {
 async function declare(folder) {
   const types = join(folder, 'types');
   const tsc = at('node_modules', 'typescript', 'bin', 'tsc');
-  const ended = await runNode([tsc, '-p', at('tsconfig.build.json'), '--outDir', types, '--pretty', 'false']);
+  // Types that are inferred instead of written down are found by `npm run check`; they do not keep anybody from a build.
+  const flags = ['--outDir', types, '--isolatedDeclarations', 'false', '--pretty', 'false'];
+  const ended = await runNode([tsc, '-p', at('tsconfig.build.json'), ...flags]);
   if (ended.code !== 0) throw new Failure('the declarations cannot be made', { why: tail(ended.output, 40) });
   for (const entry of readdirSync(types, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;

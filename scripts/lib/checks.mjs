@@ -22,6 +22,13 @@ const checks = [
     check: () => tool('typescript/bin/tsc', '-p', at('tsconfig.core.json')),
   },
   {
+    name: 'types, public',
+    text: 'every exported type is written down (isolatedDeclarations)',
+    todo: 'Annotate what is exported.',
+    check: () =>
+      tool('typescript/bin/tsc', '-p', at('tsconfig.build.json'), '--emitDeclarationOnly', 'false', '--noEmit'),
+  },
+  {
     name: 'lint',
     text: 'rules with types, import direction, import cycles',
     todo: 'Mend it, or say on the line why it is right (oxlint-disable-next-line).',

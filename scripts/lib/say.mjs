@@ -30,7 +30,7 @@ export function seconds(ms) {
 export function line(state, name, text, ms) {
   const mark = { ok: '✓', failed: '✗', skipped: '–' }[state];
   const time = ms === undefined ? '' : seconds(ms).padStart(10);
-  process.stderr.write(`${mark} ${name.padEnd(12)} ${text.padEnd(56)} ${time}`.trimEnd() + '\n');
+  process.stderr.write(`${mark} ${name.padEnd(14)} ${text.padEnd(56)} ${time}`.trimEnd() + '\n');
 }
 
 /** @param {string} text */

@@ -10,6 +10,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -152,30 +153,44 @@ async function buildPackage() {
 
 /** Names the exact sources that a build is made from: content, not times, which git and copies do not keep. */
 function sourceId() {
-  const hash = createHash('sha256');
-  const inputs = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts/build.mjs'];
-  for (const path of [...inputs, ...sourceFiles('src')]) {
-    hash
-      .update(`${path}\0`)
-      .update(readFileSync(at(path)))
-      .update('\0');
-  }
-  return `${hash.digest('hex')}\n`;
+  const inputs = [
+    'package.json',
+    'package-lock.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'scripts/build.mjs',
+    'src',
+  ];
+  return `${contentId(inputs, (path) => !/\.(test|test-d|bench)\.ts$/.test(path))}\n`;
 }
 
 /**
- * @param {string} folder
+ * A name for the content of files and folders.
+ * @param {string[]} inputs
+ * @param {(path: string) => boolean} [counts]
+ */
+export function contentId(inputs, counts = () => true) {
+  const hash = createHash('sha256');
+  for (const path of inputs.flatMap(filesIn)) {
+    if (counts(path))
+      hash
+        .update(`${path}\0`)
+        .update(readFileSync(at(path)))
+        .update('\0');
+  }
+  return hash.digest('hex');
+}
+
+/**
+ * @param {string} path
  * @returns {string[]}
  */
-function sourceFiles(folder) {
-  if (!existsSync(at(folder))) return [];
-  return readdirSync(at(folder), { withFileTypes: true })
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .flatMap((entry) => {
-      const path = `${folder}/${entry.name}`;
-      if (entry.isDirectory()) return sourceFiles(path);
-      return /\.(test|test-d|bench)\.ts$/.test(path) ? [] : [path];
-    });
+function filesIn(path) {
+  if (!existsSync(at(path))) return [];
+  if (!statSync(at(path)).isDirectory()) return [path];
+  return readdirSync(at(path))
+    .sort()
+    .flatMap((name) => filesIn(`${path}/${name}`));
 }
 
 /** @param {string} path */

@@ -1,0 +1,146 @@
+// The parts of `npm run test:full`: everything at full figures. A part is done in steps, so that it can be stopped and go on
+// later; a step tells what it found, and `result` makes one sentence of all of it for docs/evidence.md.
+//
+// Another part: an entry here. Keep a step under a minute or two: only whole steps are remembered.
+import { existsSync, readdirSync } from 'node:fs';
+import { at, readJson, runNode, tail } from './lib/project.mjs';
+
+/**
+ * @typedef {object} Part
+ * @property {string} name
+ * @property {string} what for `--list` and the table
+ * @property {string} unit what is counted
+ * @property {string[]} inputs folders whose change begins the part anew
+ * @property {(scale: number) => number} total
+ * @property {number} stepSize how many units a step does
+ * @property {(from: number, count: number, seed: string) => Promise<Step>} step
+ * @property {(found: Record<string, number>) => string} result
+ *
+ * @typedef {object} Step
+ * @property {string} [failed] what went wrong, with what is needed to see it again
+ * @property {Record<string, number>} [found] numbers that are added up over the steps
+ */
+
+const vitest = at('node_modules', 'vitest', 'vitest.mjs');
+
+/** @param {number} scale @param {number} full */
+const scaled = (scale, full) => Math.max(1, Math.round(scale * full));
+
+/** @param {number} number */
+export const grouped = (number) => number.toLocaleString('en-US');
+
+const fuzzParts = 4;
+const fuzzPrograms = 10_000_000;
+
+/** @type {Part[]} */
+const fuzz = Array.from({ length: fuzzParts }, (_, index) => {
+  const share = fuzzPrograms / fuzzParts;
+  return {
+    name: `fuzz-${index + 1}`,
+    what: `generated programs against the reference, quarter ${index + 1} of ${grouped(fuzzPrograms)}`,
+    unit: 'programs',
+    inputs: ['src', 'test/fuzz'],
+    total: (scale) => scaled(scale, share),
+    stepSize: 50_000,
+    step: async (from, count, seed) => {
+      const range = ['--seed', seed, '--from', String(index * share + from), '--programs', String(count)];
+      const ended = await runNode([at('test', 'fuzz', 'main.ts'), ...range, '--workers', '2']);
+      return ended.code === 0 ? {} : { failed: `npm run fuzz -- ${range.join(' ')}\n${tail(ended.output, 60)}` };
+    },
+    result: () => 'no difference',
+  };
+});
+
+/**
+ * @param {string} folder of src/
+ * @returns {Part}
+ */
+function mutation(folder) {
+  const files = sourceFiles(folder);
+  return {
+    name: `mutate-${folder}`,
+    what: `every mutant of src/${folder}/ against its tests`,
+    unit: 'files',
+    inputs: [`src`],
+    total: (scale) => scaled(scale, files.length),
+    stepSize: 1,
+    step: async (from) => {
+      const file = files[from];
+      const ended = await runNode([at('scripts', 'mutate.mjs'), folder, '-m', `src/${folder}/${file}`]);
+      if (ended.code !== 0)
+        return { failed: `npm run mutate -- ${folder} -m src/${folder}/${file}\n${tail(ended.output)}` };
+      /** @type {{ files: Record<string, { mutants: { status: string }[] }> }} */
+      const report = readJson(at('.cache', 'mutation', 'mutation.json'));
+      /** @type {Record<string, number>} */
+      const found = { mutants: 0 };
+      for (const { mutants } of Object.values(report.files)) {
+        for (const { status } of mutants) {
+          found[status] = (found[status] ?? 0) + 1;
+          if (['Killed', 'Timeout', 'Survived', 'NoCoverage'].includes(status))
+            found['mutants'] = (found['mutants'] ?? 0) + 1;
+        }
+      }
+      return { found };
+    },
+    result: (found) => {
+      const mutants = found['mutants'] ?? 0;
+      const noticed = (found['Killed'] ?? 0) + (found['Timeout'] ?? 0);
+      const score = mutants === 0 ? 100 : Math.floor((1000 * noticed) / mutants) / 10;
+      return `${score} % of ${grouped(mutants)} mutants noticed; ${found['Survived'] ?? 0} survived, ${found['NoCoverage'] ?? 0} not reached`;
+    },
+  };
+}
+
+/** @param {string} folder */
+function sourceFiles(folder) {
+  if (!existsSync(at('src', folder))) return [];
+  return readdirSync(at('src', folder), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts') && !/\.(test|test-d|bench)\.ts$|(^|\/)index\.ts$/.test(path))
+    .sort();
+}
+
+/** @type {Part} */
+const repeats = {
+  name: 'repeats',
+  what: 'the unit suite again and again, each time in another order',
+  unit: 'runs',
+  inputs: ['src', 'test'],
+  total: (scale) => scaled(scale, 200),
+  stepSize: 1,
+  step: async (from) => {
+    const order = ['--sequence.shuffle', `--sequence.seed=${from + 1}`];
+    const ended = await runNode([vitest, 'run', '--project', 'unit', '--reporter=dot', ...order]);
+    return ended.code === 0
+      ? {}
+      : { failed: `npm test -- --project unit ${order.join(' ')}\n${tail(ended.output, 60)}` };
+  },
+  result: () => 'all passed',
+};
+
+const soaks = existsSync(at('test', 'soak'))
+  ? readdirSync(at('test', 'soak'))
+      .filter((name) => name.endsWith('.ts'))
+      .sort()
+  : [];
+
+/**
+ * Each file of test/soak/ is a program: it takes `--scale X`, prints what it measured, and ends with exit code 0 or 1.
+ * @type {Part[]}
+ */
+const soak = soaks.map((file) => ({
+  name: `soak-${file.replace(/\.ts$/, '')}`,
+  what: `test/soak/${file}`,
+  unit: 'run',
+  inputs: ['src', 'test/soak'],
+  total: () => 1,
+  stepSize: 1,
+  step: async () => {
+    const args = ['--expose-gc', at('test', 'soak', file), '--scale', process.env['HOLDFAST_SCALE'] ?? '1'];
+    const ended = await runNode(args, { echo: true });
+    return ended.code === 0 ? {} : { failed: `node --expose-gc test/soak/${file}\n${tail(ended.output, 60)}` };
+  },
+  result: () => 'passed',
+}));
+
+/** @type {Part[]} */
+export const parts = [...fuzz, mutation('foundation'), mutation('scope'), repeats, ...soak];
