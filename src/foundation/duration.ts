@@ -29,6 +29,11 @@ export function durationOption(option: string, value: unknown): number {
   if (typeof value === 'number' && value >= 0) return value;
   const [, digits, unit] = (typeof value === 'string' && SHAPE.exec(value)) || [];
   const ms = Number(digits) * UNIT_MS[unit as keyof typeof UNIT_MS];
-  checkOption(ms < Infinity, option, value, "milliseconds from 0, or a text such as '250ms', '1.5s', '2m', '12h', '25d'");
+  checkOption(
+    ms < Infinity,
+    option,
+    value,
+    "milliseconds from 0, or a text such as '250ms', '1.5s', '2m', '12h', '25d'",
+  );
   return ms;
 }

@@ -14,7 +14,12 @@ export interface BadOption {
 /** @returns a `RangeError` for a number, else a `TypeError` */
 export function badOption(option: string, given: unknown, expected: string): Error & BadOption {
   const ErrorClass = typeof given === 'number' ? RangeError : TypeError;
-  return Object.assign(new ErrorClass(`${option}: expected ${expected}; got ${show(given)}`), { code: 'BAD_OPTION', option, given, expected } as const);
+  return Object.assign(new ErrorClass(`${option}: expected ${expected}; got ${show(given)}`), {
+    code: 'BAD_OPTION',
+    option,
+    given,
+    expected,
+  } as const);
 }
 
 /** @throws {TypeError | RangeError} code `BAD_OPTION` unless `ok` */
@@ -33,10 +38,15 @@ export function checkFunction(option: string, given: unknown): void {
  * @param known all options there are: a misspelt one is not ignored
  * @throws {TypeError | RangeError} code `BAD_OPTION`
  */
-export function optionsAndBody<O extends object, B extends (...args: never[]) => unknown>(of: string, known: readonly (keyof O)[], first: O | B, second: B | undefined): [Partial<O>, B] {
+export function optionsAndBody<O extends object, B extends (...args: never[]) => unknown>(
+  of: string,
+  known: readonly (keyof O)[],
+  first: O | B,
+  second: B | undefined,
+): [Partial<O>, B] {
   if (typeof first === 'function' && second === undefined) return [{}, first];
   checkOptions(of, known, first);
-  checkFunction(`${of}: body`, second);
+  checkFunction(of, second);
   return [first as O, second as B];
 }
 
@@ -44,7 +54,8 @@ export function optionsAndBody<O extends object, B extends (...args: never[]) =>
 export function checkOptions(of: string, known: readonly PropertyKey[], options: unknown): void {
   checkOption(Object(options) === options, of, options, 'an object with options');
   for (const key of Object.keys(options as object)) {
-    checkOption(known.includes(key), key, (options as Record<string, unknown>)[key], `an option of ${of}: ${known.join(', ')}`);
+    if (known.includes(key)) continue;
+    throw badOption(key, (options as Record<string, unknown>)[key], `an option of ${of}: ${known.join(', ')}`);
   }
 }
 

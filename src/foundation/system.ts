@@ -30,7 +30,11 @@ const { setTimeout, clearTimeout, setImmediate = (fn: () => void) => setTimeout(
 const builtin = (name: string): unknown => platform.process?.getBuiltinModule?.(name);
 
 const asyncHooks = builtin('async_hooks') as
-  | { AsyncResource: new (type: string) => { runInAsyncScope<A extends unknown[], T>(fn: (...args: A) => T, self: undefined, ...args: A): T } }
+  | {
+      AsyncResource: new (type: string) => {
+        runInAsyncScope<A extends unknown[], T>(fn: (...args: A) => T, self: undefined, ...args: A): T;
+      };
+    }
   | undefined;
 
 const diagnostics = builtin('diagnostics_channel') as

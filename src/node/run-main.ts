@@ -1,7 +1,16 @@
 /** The root of a program. */
 import process from 'node:process';
 import { inspect } from 'node:util';
-import { clock, durationOption, nextTurn, optionsAndBody, setTimer, suppressedErrors, Timer, type Duration } from '../foundation/index.ts';
+import {
+  clock,
+  durationOption,
+  nextTurn,
+  optionsAndBody,
+  setTimer,
+  suppressedErrors,
+  Timer,
+  type Duration,
+} from '../foundation/index.ts';
 import { Context, contextOfSignal, RunningScope, scope, type Scope } from '../scope/index.ts';
 
 /** Options of `runMain`. */
@@ -65,7 +74,7 @@ async function main(body: (s: Scope) => unknown, graceMs: number): Promise<void>
       for (const other of suppressedErrors(error)) print(other);
     }
   } finally {
-    grace.stop();
+    grace.leave();
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
     running = false;
@@ -76,30 +85,28 @@ async function main(body: (s: Scope) => unknown, graceMs: number): Promise<void>
 }
 
 /** The time that is left after a signal. */
-class Grace {
+class Grace extends Timer {
   signal: Signal | undefined;
   private readonly source: AbortSignal;
   private readonly graceMs: number;
-  private readonly timer = new Timer(() => this.end());
 
   constructor(source: AbortSignal, graceMs: number) {
+    super();
     this.source = source;
     this.graceMs = graceMs;
   }
 
   begin(signal: Signal): void {
     this.signal = signal;
-    if (this.graceMs < Infinity) clock.start(this.timer, this.graceMs);
+    if (this.graceMs < Infinity) clock.start(this, this.graceMs);
   }
 
-  stop(): void {
-    this.timer.leave();
-  }
-
-  private end(): void {
+  override fire(): void {
     const signal = this.signal as Signal;
     const scopes = [...scopesBelow(contextOfSignal(this.source))];
-    console.error(`holdfast: ${this.graceMs} ms after ${signal} these have not ended: ${scopes.map(describe).join(', ')}. Exiting.`);
+    console.error(
+      `holdfast: ${this.graceMs} ms after ${signal} these have not ended: ${scopes.map(describe).join(', ')}. Exiting.`,
+    );
     for (const s of scopes) s.shield?.cancel(new DOMException(`The grace after ${signal} is over`, 'AbortError'));
     void nextTurn().then(() => process.exit(EXIT_CODES[signal]));
   }
@@ -123,7 +130,9 @@ function print(error: unknown): void {
 /** Something outside the scope may keep the process open: a server, a connection, a timer. It is named, not waited for. */
 function exitUnlessIdle(graceMs: number): void {
   const timer = setTimer(() => {
-    console.error(`holdfast: main ended ${graceMs} ms ago, but the process is kept open by: ${process.getActiveResourcesInfo().join(', ')}. Exiting.`);
+    console.error(
+      `holdfast: main ended ${graceMs} ms ago, but the process is kept open by: ${process.getActiveResourcesInfo().join(', ')}. Exiting.`,
+    );
     process.exit();
   }, graceMs);
   if (typeof timer === 'object') timer.unref();

@@ -24,8 +24,7 @@ export class Context extends List {
   values: Values | null = null;
   /** What runs in this context, for reports. */
   owner: unknown = null;
-  private timer: Timer | null = null;
-  private timeoutMs = 0;
+  private timer: DeadlineTimer | null = null;
   private controller: AbortController | null = null;
   private runInContext: RunInContext | null = null;
   /** The signal from outside that this context stands for. */
@@ -67,10 +66,7 @@ export class Context extends List {
   /** Gives this context a deadline. `of` is whose it is, for the error. */
   expireAfter(timeoutMs: number, of: string): void {
     if (this.reason !== NONE) return;
-    this.timeoutMs = timeoutMs;
-    this.timer = new Timer(() => {
-      if (this.reason === NONE) this.abort(new TimeoutError(of, timeoutMs));
-    });
+    this.timer = new DeadlineTimer(this, timeoutMs, of);
     clock.start(this.timer, timeoutMs);
   }
 
@@ -78,7 +74,7 @@ export class Context extends List {
   get deadline(): number {
     let nearest = Infinity;
     for (let at: List | null = this; at instanceof Context; at = at.list) {
-      if (at.timer !== null) nearest = Math.min(nearest, at.timer.startedMs + at.timeoutMs);
+      if (at.timer !== null) nearest = Math.min(nearest, at.timer.startedMs + at.timer.timeoutMs);
     }
     return nearest;
   }
@@ -107,17 +103,23 @@ export class Context extends List {
   abort(reason: unknown): void {
     this.reason = reason;
     const contexts: Context[] = [this]; // grows while it is walked through: breadth first, without recursion
-    const tell: (() => void)[] = [];
     for (const context of contexts) {
-      const { controller, runInContext } = context;
-      // Listeners run in the async context of the scope, not of whoever aborts, which may be a timer that many calls share.
-      if (runInContext !== null) tell.push(() => runInContext(() => controller?.abort(reason)));
       for (let link = context.first; link !== null; link = link.next) {
-        if (link instanceof Sleeper) tell.push(link.abort);
-        else if ((link as Context).reached(reason)) contexts.push(link as Context);
+        if (link instanceof Context && link.reached(reason)) contexts.push(link);
       }
     }
-    for (const it of tell) it();
+    for (const context of contexts) context.tell();
+  }
+
+  /** Second pass: wakes who sleeps here, then aborts the signal, whose listeners may do anything. */
+  private tell(): void {
+    for (let link = this.first; link !== null;) {
+      const { next } = link; // a sleeper leaves when it is told
+      if (link instanceof SleepLink) link.sleeper.abort(this.reason);
+      link = next;
+    }
+    // Listeners run in the async context of the scope, not of whoever aborts, which may be a timer that many calls share.
+    this.runInContext?.(() => this.controller?.abort(this.reason));
   }
 
   /** Takes the reason from above. False if there is one already: then all below has been reached with that. */
@@ -149,27 +151,60 @@ export class Context extends List {
     return new Promise((resolve, reject) => {
       if (this.reason !== NONE) reject(this.reason);
       else if (durationMs === 0) resolve();
-      else this.add(new Sleeper(durationMs, resolve, () => reject(this.reason)));
+      else clock.start(new Sleeper(this, resolve, reject), durationMs);
     });
   }
 }
 
-/** One wait. */
-class Sleeper extends Link {
-  readonly abort: () => void;
+/** A context's own deadline. */
+class DeadlineTimer extends Timer {
+  private readonly context: Context;
+  readonly timeoutMs: number;
+  private readonly of: string;
 
-  constructor(durationMs: number, resolve: () => void, reject: () => void) {
+  constructor(context: Context, timeoutMs: number, of: string) {
     super();
-    const timer = new Timer(() => {
-      this.leave();
-      resolve();
-    });
-    this.abort = () => {
-      timer.leave();
-      this.leave();
-      reject();
-    };
-    clock.start(timer, durationMs);
+    this.context = context;
+    this.timeoutMs = timeoutMs;
+    this.of = of;
+  }
+
+  override fire(): void {
+    if (this.context.reason === NONE) this.context.abort(new TimeoutError(this.of, this.timeoutMs));
+  }
+}
+
+/** One wait: its timer in the clock's list, its link in the context's. */
+class Sleeper extends Timer {
+  private readonly link = new SleepLink(this);
+  private readonly resolve: () => void;
+  private readonly reject: (reason: unknown) => void;
+
+  constructor(context: Context, resolve: () => void, reject: (reason: unknown) => void) {
+    super();
+    this.resolve = resolve;
+    this.reject = reject;
+    context.add(this.link);
+  }
+
+  override fire(): void {
+    this.link.leave();
+    this.resolve();
+  }
+
+  abort(reason: unknown): void {
+    this.leave();
+    this.link.leave();
+    this.reject(reason);
+  }
+}
+
+class SleepLink extends Link {
+  readonly sleeper: Sleeper;
+
+  constructor(sleeper: Sleeper) {
+    super();
+    this.sleeper = sleeper;
   }
 }
 

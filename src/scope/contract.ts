@@ -86,7 +86,11 @@ export interface Scope extends SyncScope {
    * @param options `concurrency` from 1, or `Infinity`
    * @returns the results in the order of the items
    */
-  map<I, T>(items: Iterable<I>, options: { readonly concurrency: number }, fn: (item: I, s: Scope) => T | PromiseLike<T>): Task<T[]>;
+  map<I, T>(
+    items: Iterable<I>,
+    options: { readonly concurrency: number },
+    fn: (item: I, s: Scope) => T | PromiseLike<T>,
+  ): Task<T[]>;
   /**
    * Runs all bodies at once in children of its own. The first success wins; the others are cancelled, waited for, and what they
    * still return is disposed of. When all fail, the first body's error comes out with the others in its `suppressedErrors`.

@@ -31,8 +31,16 @@ class SyncFrame extends Frame implements SyncScope {
  */
 export function scopeSync<T>(body: (s: SyncScope) => T & NotPromise<T>): T;
 export function scopeSync<T, R = never>(options: SyncScopeOptions<R>, body: (s: SyncScope) => T & NotPromise<T>): T | R;
-export function scopeSync(first: SyncScopeOptions<unknown> | ((s: SyncScope) => unknown), second?: (s: SyncScope) => unknown): unknown {
-  const [{ recover, name }, body] = optionsAndBody<SyncScopeOptions<unknown>, (s: SyncScope) => unknown>('scopeSync', ['recover', 'name'], first, second);
+export function scopeSync(
+  first: SyncScopeOptions<unknown> | ((s: SyncScope) => unknown),
+  second?: (s: SyncScope) => unknown,
+): unknown {
+  const [{ recover, name }, body] = optionsAndBody<SyncScopeOptions<unknown>, (s: SyncScope) => unknown>(
+    'scopeSync',
+    ['recover', 'name'],
+    first,
+    second,
+  );
   if (recover !== undefined) checkFunction('recover', recover);
   checkOption(name === undefined || typeof name === 'string', 'name', name, 'a string');
 

@@ -11,7 +11,17 @@
  *
  * Where the rules of unwinding are: `frame`. Where cancellation goes: `context`. What `race` and `map` do with children: `tasks`.
  */
-import { addSuppressed, checkFunction, checkOption, clock, durationOption, optionsAndBody, Timer, TimeoutError, type Duration } from '../foundation/index.ts';
+import {
+  addSuppressed,
+  checkFunction,
+  checkOption,
+  clock,
+  durationOption,
+  optionsAndBody,
+  Timer,
+  TimeoutError,
+  type Duration,
+} from '../foundation/index.ts';
 import { Values, type ContextKey } from './context-key.ts';
 import { Context, contextOfSignal } from './context.ts';
 import type { Scope, ScopeOptions, Task } from './contract.ts';
@@ -118,7 +128,11 @@ export class RunningScope extends Frame implements Scope {
     return this.start(body, (child) => this.childEnded(child));
   }
 
-  map<I, T>(items: Iterable<I>, options: { readonly concurrency: number }, fn: (item: I, s: Scope) => T | PromiseLike<T>): Task<T[]> {
+  map<I, T>(
+    items: Iterable<I>,
+    options: { readonly concurrency: number },
+    fn: (item: I, s: Scope) => T | PromiseLike<T>,
+  ): Task<T[]> {
     return mapTasks(this, items, options, fn);
   }
 
@@ -202,9 +216,7 @@ export class RunningScope extends Frame implements Scope {
   /** The same cleanup, given up when it overruns. */
   private bounded(pending: PromiseLike<unknown>, timeoutMs: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      let overran = false;
-      const timer = new Timer(() => {
-        overran = true;
+      const timer = new CleanupTimer(() => {
         const error = new TimeoutError(`a cleanup of ${this.label}`, timeoutMs, true);
         if (cleanupOverran.observed) cleanupOverran.emit({ name: this.name, timeoutMs });
         this.shield?.cancel(error);
@@ -218,7 +230,7 @@ export class RunningScope extends Frame implements Scope {
         },
         (error: unknown) => {
           timer.leave();
-          if (overran) this.tell(error, true);
+          if (timer.overran) this.tell(error, true);
           else reject(error);
         },
       );
@@ -234,6 +246,21 @@ export class RunningScope extends Frame implements Scope {
     this.phase = ENDED;
     this.ownContext?.end();
     this.settings.onEnd?.(this);
+  }
+}
+
+class CleanupTimer extends Timer {
+  overran = false;
+  private readonly overrun: () => void;
+
+  constructor(overrun: () => void) {
+    super();
+    this.overrun = overrun;
+  }
+
+  override fire(): void {
+    this.overran = true;
+    this.overrun();
   }
 }
 
@@ -306,20 +333,41 @@ export function scope<T, R = never>(options: ScopeOptions<R>, body: (s: Scope) =
 export function scope<T>(first: ScopeOptions<unknown> | Body<T>, second?: Body<T>): Promise<unknown> {
   // The short way is the hot one.
   if (typeof first === 'function' && second === undefined) return drive(new RunningScope(PLAIN), first);
-  const [options, body] = optionsAndBody<ScopeOptions<unknown>, Body<T>>('scope', ['timeout', 'signal', 'recover', 'values', 'name', 'cleanupTimeout'], first, second);
+  const [options, body] = optionsAndBody<ScopeOptions<unknown>, Body<T>>(
+    'scope',
+    ['timeout', 'signal', 'recover', 'values', 'name', 'cleanupTimeout'],
+    first,
+    second,
+  );
   return drive(scopeOf(options), body);
 }
 
 /** Checks all options, then makes the scope: a refused one leaves nothing behind. */
-function scopeOf({ timeout = Infinity, signal, recover, values = [], name, cleanupTimeout = Infinity }: ScopeOptions<unknown>): RunningScope {
+function scopeOf({
+  timeout = Infinity,
+  signal,
+  recover,
+  values = [],
+  name,
+  cleanupTimeout = Infinity,
+}: ScopeOptions<unknown>): RunningScope {
   if (recover !== undefined) checkFunction('recover', recover);
   checkOption(name === undefined || typeof name === 'string', 'name', name, 'a string');
-  checkOption(Array.isArray(values) && values.every((entry) => typeof entry?.[0]?.name === 'string'), 'values', values, 'a list of [contextKey, value]');
+  checkOption(
+    Array.isArray(values) && values.every((entry) => typeof entry?.[0]?.name === 'string'),
+    'values',
+    values,
+    'a list of [contextKey, value]',
+  );
   const timeoutMs = durationOption('timeout', timeout);
   const cleanupTimeoutMs = durationOption('cleanupTimeout', cleanupTimeout);
   const outer = signal === undefined ? null : outerContext(signal);
 
-  const s = new RunningScope({ name, recover, cleanupTimeoutMs: cleanupTimeoutMs < Infinity ? cleanupTimeoutMs : undefined });
+  const s = new RunningScope({
+    name,
+    recover,
+    cleanupTimeoutMs: cleanupTimeoutMs < Infinity ? cleanupTimeoutMs : undefined,
+  });
   if (outer !== null) s.context.attachTo(outer);
   for (const [key, value] of values) s.context.values = new Values(key, value, s.context.values);
   if (timeoutMs < Infinity) s.context.expireAfter(timeoutMs, s.label);
@@ -329,6 +377,11 @@ function scopeOf({ timeout = Infinity, signal, recover, values = [], name, clean
 /** The context that a scope with this `signal` hangs below. */
 function outerContext(signal: AbortSignal | Scope): Context {
   if (signal instanceof RunningScope) return signal.currentContext;
-  checkOption(typeof (signal as AbortSignal | null)?.aborted === 'boolean', 'signal', signal, 'an AbortSignal or a scope');
+  checkOption(
+    typeof (signal as AbortSignal | null)?.aborted === 'boolean',
+    'signal',
+    signal,
+    'an AbortSignal or a scope',
+  );
   return contextOfSignal(signal as AbortSignal);
 }

@@ -11,7 +11,10 @@ import { disposer, NONE } from './frame.ts';
 interface Parent extends Scope {
   readonly name: string | undefined;
   /** As `go`, but `onEnd` decides what the child's end means, before anybody else hears of it. */
-  start<T>(body: (s: Scope) => T | PromiseLike<T>, onEnd: (child: { readonly failure: unknown; readonly value: unknown }) => void): Task<T>;
+  start<T>(
+    body: (s: Scope) => T | PromiseLike<T>,
+    onEnd: (child: { readonly failure: unknown; readonly value: unknown }) => void,
+  ): Task<T>;
 }
 
 export function raceTasks<T>(scope: Scope, bodies: Iterable<(s: Scope) => T | PromiseLike<T>>): Task<T> {
@@ -21,7 +24,12 @@ export function raceTasks<T>(scope: Scope, bodies: Iterable<(s: Scope) => T | Pr
   return scope.go((s) => new Promise<T>((resolve, reject) => race(s as Parent, contenders, resolve, reject)));
 }
 
-function race<T>(s: Parent, contenders: ((s: Scope) => T | PromiseLike<T>)[], resolve: (value: T) => void, reject: (error: unknown) => void): void {
+function race<T>(
+  s: Parent,
+  contenders: ((s: Scope) => T | PromiseLike<T>)[],
+  resolve: (value: T) => void,
+  reject: (error: unknown) => void,
+): void {
   const errors: unknown[] = [];
   const lost = new DOMException('Another contender won the race', 'AbortError');
   let running = contenders.length;
@@ -67,12 +75,22 @@ export function mapTasks<I, T>(
   iterable('map', items);
   checkOptions('map', ['concurrency'], options);
   const { concurrency } = options;
-  checkOption(concurrency >= 1 && (Number.isInteger(concurrency) || concurrency === Infinity), 'concurrency', concurrency, 'a whole number from 1, or Infinity');
+  checkOption(
+    concurrency >= 1 && (Number.isInteger(concurrency) || concurrency === Infinity),
+    'concurrency',
+    concurrency,
+    'a whole number from 1, or Infinity',
+  );
   checkFunction('map', fn);
   return scope.go((s) => map(s, items[Symbol.iterator](), concurrency, fn));
 }
 
-async function map<I, T>(s: Scope, iterator: Iterator<I>, concurrency: number, fn: (item: I, s: Scope) => T | PromiseLike<T>): Promise<T[]> {
+async function map<I, T>(
+  s: Scope,
+  iterator: Iterator<I>,
+  concurrency: number,
+  fn: (item: I, s: Scope) => T | PromiseLike<T>,
+): Promise<T[]> {
   const results: T[] = [];
   let started = 0;
   let exhausted = false;
@@ -104,8 +122,14 @@ async function map<I, T>(s: Scope, iterator: Iterator<I>, concurrency: number, f
 }
 
 function iterable<I>(option: string, value: Iterable<I>): Iterable<I> {
-  checkOption(typeof (value as Iterable<I> | null | undefined)?.[Symbol.iterator] === 'function', option, value, 'an iterable');
+  checkOption(
+    typeof (value as Iterable<I> | null | undefined)?.[Symbol.iterator] === 'function',
+    option,
+    value,
+    'an iterable',
+  );
   return value;
 }
 
-const disposerOf = (value: unknown): (() => unknown) | undefined => disposer(value, Symbol.asyncDispose) ?? disposer(value, Symbol.dispose);
+const disposerOf = (value: unknown): (() => unknown) | undefined =>
+  disposer(value, Symbol.asyncDispose) ?? disposer(value, Symbol.dispose);

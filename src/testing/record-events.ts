@@ -16,5 +16,7 @@ export function recordEvents(): RecordedEvents {
   const events: RecordedEvents[number][] = [];
   const subscription = subscribe<RecordedEvents[number]>(EVERY_EVENT, (event) => events.push(event));
   // Not enumerable, so that a comparison sees a plain list.
-  return Object.defineProperty(events, Symbol.dispose, { value: () => subscription[Symbol.dispose]() }) as RecordedEvents;
+  return Object.defineProperty(events, Symbol.dispose, {
+    value: () => subscription[Symbol.dispose](),
+  }) as RecordedEvents;
 }

@@ -64,8 +64,12 @@ export function scripted<T>(steps: readonly Step<T>[]): Scripted<T> {
   const calls: ScriptedCall[] = [];
   const operation = async (...args: unknown[]): Promise<T> => {
     calls.push({ at: clock.now(), args });
-    if (calls.length > script.length) throw new RangeError(`scripted: call ${calls.length}, but the script has ${script.length} steps`);
-    return play(script[calls.length - 1] as Step<T>, args.find((arg) => arg instanceof RunningScope));
+    if (calls.length > script.length)
+      throw new RangeError(`scripted: call ${calls.length}, but the script has ${script.length} steps`);
+    return play(
+      script[calls.length - 1] as Step<T>,
+      args.find((arg) => arg instanceof RunningScope),
+    );
   };
   return Object.assign(operation, { calls });
 }

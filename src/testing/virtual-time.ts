@@ -1,5 +1,15 @@
 /** Time that stands still until the test says otherwise. */
-import { checkOption, clock, duration, List, nextTurn, optionsAndBody, seededRandom, systemClock, useClock } from '../foundation/index.ts';
+import {
+  checkOption,
+  clock,
+  duration,
+  List,
+  nextTurn,
+  optionsAndBody,
+  seededRandom,
+  systemClock,
+  useClock,
+} from '../foundation/index.ts';
 import type { Clock, Duration, Timer } from '../foundation/index.ts';
 import { Heap } from './heap.ts';
 
@@ -145,13 +155,17 @@ class Control implements VirtualTime {
   }
 
   private async run(untilMs: number, maxTimers: number): Promise<void> {
-    if (this.busy) throw new Error('virtualTime: time is already passing; await the earlier advance() or runAll() first');
+    if (this.busy)
+      throw new Error('virtualTime: time is already passing; await the earlier advance() or runAll() first');
     if (clock !== this.clock) throw new Error('virtualTime: it has ended; time can only be advanced inside its body');
     this.busy = true;
     try {
       await nextTurn();
       for (let fired = 0; this.clock.fireNext(untilMs); fired++) {
-        if (fired === maxTimers) throw new Error(`virtualTime: runAll fired ${maxTimers} timers and there are more: something starts timers for ever; use advance()`);
+        if (fired === maxTimers)
+          throw new Error(
+            `virtualTime: runAll fired ${maxTimers} timers and there are more: something starts timers for ever; use advance()`,
+          );
         await nextTurn();
       }
     } finally {
@@ -178,27 +192,42 @@ class Control implements VirtualTime {
  * });
  */
 export function virtualTime<T>(body: (time: VirtualTime) => T | PromiseLike<T>): Promise<T>;
-export function virtualTime<T>(options: VirtualTimeOptions, body: (time: VirtualTime) => T | PromiseLike<T>): Promise<T>;
+export function virtualTime<T>(
+  options: VirtualTimeOptions,
+  body: (time: VirtualTime) => T | PromiseLike<T>,
+): Promise<T>;
 export async function virtualTime<T>(
   first: VirtualTimeOptions | ((time: VirtualTime) => T | PromiseLike<T>),
   second?: (time: VirtualTime) => T | PromiseLike<T>,
 ): Promise<T> {
-  const [options, body] = optionsAndBody<VirtualTimeOptions, (time: VirtualTime) => T | PromiseLike<T>>('virtualTime', ['seed', 'date'], first, second);
+  const [options, body] = optionsAndBody<VirtualTimeOptions, (time: VirtualTime) => T | PromiseLike<T>>(
+    'virtualTime',
+    ['seed', 'date'],
+    first,
+    second,
+  );
   const virtual = new VirtualClock(...settings(options));
-  if (clock !== systemClock) throw new Error('virtualTime: already on virtual time; there is one clock, so one at a time');
+  if (clock !== systemClock)
+    throw new Error('virtualTime: already on virtual time; there is one clock, so one at a time');
 
   useClock(virtual);
   try {
     const result = await body(new Control(virtual));
     await nextTurn(); // what has just been settled may still end its timers
-    if (virtual.pending > 0) throw new Error(`virtualTime: the body has returned, but ${virtual.describePending()}: they would never fire; await what started them, or runAll()`);
+    if (virtual.pending > 0)
+      throw new Error(
+        `virtualTime: the body has returned, but ${virtual.describePending()}: they would never fire; await what started them, or runAll()`,
+      );
     return result;
   } finally {
     useClock(systemClock);
   }
 }
 
-function settings({ seed = 1, date = '2030-01-01T00:00:00Z' }: VirtualTimeOptions): [random: () => number, startedAtMs: number] {
+function settings({
+  seed = 1,
+  date = '2030-01-01T00:00:00Z',
+}: VirtualTimeOptions): [random: () => number, startedAtMs: number] {
   checkOption(typeof seed === 'string' || Number.isFinite(seed), 'seed', seed, 'a number or a text');
   const startedAtMs = new Date(date).getTime();
   checkOption(!Number.isNaN(startedAtMs), 'date', date, 'a date');
