@@ -9,7 +9,6 @@ export default {
     'test/{fuzz,soak}/*.ts',
     'test/packaging/**/*.ts',
     'bench/run.mjs',
-    'stryker.config.mjs',
   ],
   project: ['src/**/*.ts', 'test/**/*.ts', 'examples/**/*.ts', 'scripts/**/*.mjs', 'bench/**/*.mjs'],
   ignoreDependencies: [
@@ -18,8 +17,6 @@ export default {
     'oxfmt',
     'publint',
     '@arethetypeswrong/cli',
-    '@stryker-mutator/core',
-    '@stryker-mutator/vitest-runner',
     'jest',
   ],
   ignoreExportsUsedInFile: true,

@@ -1,7 +1,6 @@
 // Mutation testing: which changes to the sources would no test notice? `npm run mutate -- foundation` picks a folder.
 const folder = process.env['HOLDFAST_MUTATE'] ?? '{foundation,scope}';
 
-/** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
 export default {
   plugins: ['@stryker-mutator/vitest-runner'],
   testRunner: 'vitest',

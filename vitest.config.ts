@@ -41,7 +41,7 @@ export default defineConfig({
       provider: 'v8',
       include: ['src/{foundation,scope,testing,node}/**/*.ts'],
       exclude: ['**/*.test.ts', '**/*.test-d.ts', '**/*.bench.ts'],
-      reporter: ['json-summary', 'html'],
+      reporter: ['json-summary', 'html', ['text', { skipFull: true }]],
       thresholds: Object.fromEntries(wholly.map((files) => [files, { lines: 100, branches: 100 }])),
     },
   },

@@ -38,7 +38,7 @@ const checks = [
   {
     name: 'unused',
     text: 'files, exports and dependencies nobody uses (knip)',
-    todo: 'Remove it, or name it in knip.json with the reason.',
+    todo: 'Remove it, or name it in knip.config.ts with the reason.',
     check: () => tool('knip/bin/knip.js', '--no-progress'),
   },
   {

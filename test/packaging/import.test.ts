@@ -12,7 +12,9 @@ describe.each(inject('nodes'))('on Node $version', ({ version, program }) => {
     if (!program) t.skip(`Node ${version}: runs with HOLDFAST_REQUIRE_ALL=1, as in .ci/run`);
     const path = join(consumer, file.replace('.', `-${version}.`));
     writeFileSync(path, source);
-    const { code, output } = await run(program, [path], { cwd: consumer });
+    // Node 22.12 warns that requiring an ES module is an experiment; later ones do not.
+    const flags = ['--disable-warning=ExperimentalWarning'];
+    const { code, output } = await run(program, [...flags, path], { cwd: consumer });
     if (code !== 0) throw new Error(`exit code ${code}:\n${output}`);
     return JSON.parse(output);
   }
