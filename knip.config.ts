@@ -8,9 +8,9 @@ export default {
     'examples/*/*.ts',
     'test/{fuzz,soak}/*.ts',
     'test/packaging/**/*.ts',
-    'bench/run.mjs',
+    'bench/**/*.mjs',
   ],
-  project: ['src/**/*.ts', 'test/**/*.ts', 'examples/**/*.ts', 'scripts/**/*.mjs', 'bench/**/*.mjs'],
+  project: ['src/**/*.ts', 'test/**/*.ts', 'examples/**/*.ts', 'scripts/**/*.mjs'],
   ignoreDependencies: [
     // The Node that everything runs on, and programs that scripts start by their path.
     'node',
