@@ -12,7 +12,7 @@
 import type { Catch, Cleanup, End, ErrorKind, Frame, Fresh, Program, Script, Step, Value } from './program.ts';
 import { Random } from './random.ts';
 
-type Where = 'body' | 'cleanup' | 'dispose' | 'recover' | 'syncBody' | 'syncCleanup';
+type Where = 'body' | 'cleanup' | 'dispose' | 'resource' | 'recover' | 'syncBody' | 'syncCleanup';
 
 /** Where a script stands. */
 interface Place {
@@ -39,6 +39,7 @@ const STEPS: Record<Where, readonly [Step['do'], number][]> = {
     ['cancel', 1], ['later', 1], ['look', 1], ['time', 1], ['watch', 1], ['scopeSync', 1],
   ],
   dispose: [['sleep', 4], ['deaf', 3], ['never', 1], ['defer', 1], ['cancel', 1]],
+  resource: [['deaf', 1]], // it knows nothing of the scope that will dispose of it
   recover: [['deaf', 3], ['defer', 2], ['scope', 1]],
   syncBody: [['defer', 6], ['use', 1], ['adopt', 1], ['scopeSync', 1]],
   syncCleanup: [['recover', 4], ['set', 2], ['fail', 2], ['peek', 2], ['defer', 2], ['scopeSync', 1]],
@@ -60,7 +61,7 @@ class Generator {
 
   constructor(random: Random) {
     this.#random = random;
-    this.#budget = 2 + Math.floor(28 * random.next() ** 2);
+    this.#budget = 2 + Math.floor(34 * random.next() ** 2);
   }
 
   program(): Program {
@@ -162,7 +163,7 @@ class Generator {
     const dice = random.next();
     if (place.where === 'body' || place.where === 'syncBody') return this.#bodyEnd(place.where, dice);
     if (dice < 0.55) return { end: 'return', value: place.where === 'recover' ? this.#value() : null };
-    if (dice < 0.8 || place.where === 'dispose' || place.careful) return { end: 'throw', error: this.#fresh() };
+    if (dice < 0.8 || place.where === 'dispose' || place.where === 'resource' || place.careful) return { end: 'throw', error: this.#fresh() };
     if (dice < 0.9) return { end: 'wrapError', error: this.#fresh(), depth: this.#depth() };
     return place.where === 'syncCleanup' && random.chance(0.3) ? { end: 'promise' } : { end: 'rethrow' };
   }
@@ -201,7 +202,7 @@ class Generator {
   /** Now and then another scope than the script's own. */
   #on(): { on?: number } {
     const random = this.#random;
-    return this.#frames.length > 0 && random.chance(0.15) ? { on: random.pick(this.#frames) } : {};
+    return this.#frames.length > 0 && random.chance(0.2) ? { on: random.pick(this.#frames) } : {};
   }
 
   #make(kind: Step['do'], place: Place): Step | undefined {
@@ -277,7 +278,7 @@ class Generator {
   #contenders(depth: number): Frame[] {
     return this.#frames3(depth).map((frame) => {
       if (frame.body.end.end !== 'return' || this.#random.chance(0.5)) return frame;
-      return { ...frame, body: { ...frame.body, end: { end: 'resource', cleanup: this.#cleanup('dispose', depth, false) } } };
+      return { ...frame, body: { ...frame.body, end: { end: 'resource', cleanup: this.#cleanup('resource', depth, false) } } };
     });
   }
 

@@ -6,8 +6,8 @@
  * and things that outlive their cleanup have strands of their own. A yield without a cell marks where others may go first.
  *
  * It refuses to answer (`trace.skip`) where the rules leave the answer open: two timers at one instant; a sleep, link or look through a scope
- * whose running cleanup is over; what an exit shows once it is inert; a race that was cancelled whose contenders came out partly with the
- * reason, partly with errors of their own; a map cancelled likewise; programs that never end.
+ * whose running cleanup is over; what an exit shows once it is inert; a map that was cancelled and an item of which fails by itself
+ * besides; programs that never end.
  */
 import type { Catch, Cleanup, End, Frame, Fresh, Program, Script, Step, Value } from './program.ts';
 import type { Mutant } from './mutants.ts';
@@ -114,7 +114,7 @@ class Interpreter extends Rules {
     const refused = run.above?.aborted && this.mutant !== 'aborted-scope-runs-its-body';
     if (refused) this.#refuse(run);
     else yield* this.#frame(run, body);
-    yield;
+    if (this.world.lets(true)) yield;
     this.#end(run, frame);
   }
 
@@ -127,13 +127,14 @@ class Interpreter extends Rules {
 
   *#frame(run: Run, body: Steps<unknown>): Steps<void> {
     const timeout = run.frame?.timeout;
+    const sync = run.frame?.body.sync === true;
     if (timeout !== undefined) run.deadlineTimer = this.world.at(timeout, () => this.#deadlinePassed(run));
     try {
       run.result = yield* body;
-      yield;
+      if (this.world.lets(sync)) yield;
     } catch (error) {
       this.#mustBeThrown(error);
-      yield;
+      if (this.world.lets(sync)) yield;
       this.bodyThrew(run, error);
     }
     run.phase = WAITING;
@@ -150,6 +151,7 @@ class Interpreter extends Rules {
 
   #stopDeadline(run: Run): void {
     this.world.stop(run.deadlineTimer);
+    run.anchor.deadline = Infinity;
     if (run.anchor.sleeps.size > 0) this.open('a sleep outlives its scope');
   }
 
@@ -164,11 +166,17 @@ class Interpreter extends Rules {
   #end(run: Run, frame: Frame | undefined): void {
     run.phase = ENDED;
     this.#unfinished--;
-    run.above?.below.delete(run);
+    this.#leave(run);
     if (run.parent) (run.onEnd ?? ((child) => this.childEnded(run.parent as Run, child)))(run);
-    else if (frame && run.failed) this.note(frame.id, 'failed', run.failure);
-    else if (frame) this.note(frame.id, 'returned', shownValue(run.result));
+    else if (frame) this.trace.outcomes[frame.id] = run.failed ? [this.world.now, 'failed', run.failure] : [this.world.now, 'returned', shownValue(run.result)];
     this.world.settle(run.task, run.failed ? run.failure : run.result, run.failed);
+  }
+
+  /** A scope that has ended stays below the one above as long as something is linked to it. */
+  #leave(run: Run): void {
+    if (run.phase !== ENDED || run.anchor.below.size > 0) return;
+    run.above?.below.delete(run);
+    if (run.above?.owner) this.#leave(run.above.owner);
   }
 
   // --- unwinding
@@ -179,7 +187,7 @@ class Interpreter extends Rules {
     for (;;) {
       for (let next = this.#nextCleanup(run); next; next = this.#nextCleanup(run)) {
         yield* this.#cleanup(run, next, from);
-        yield;
+        if (this.world.lets(next.cleanup.script.sync === true)) yield;
       }
       if (!this.#wantsRecover(run)) return;
       yield* this.#recoverOption(run);
@@ -192,10 +200,11 @@ class Interpreter extends Rules {
   }
 
   *#cleanup(run: Run, registered: Registered, unwindingFrom: number): Steps<void> {
+    if (registered.onlyIfFailed && !run.failed) return;
     const limit = run.frame?.cleanupTimeout;
     const exit: Exit = { run, live: true };
-    const shield = new Anchor(limit === undefined ? Infinity : this.world.now + limit, run.anchor.value);
-    run.shield = shield;
+    const shield = new Anchor(limit === undefined || this.mutant === 'cleanup-timeout-is-no-deadline' ? Infinity : this.world.now + limit, run.anchor.value);
+    if (this.mutant !== 'one-shield-for-all' || !run.shield) run.shield = shield;
     this.#noteCleanup(run, registered);
     const { script, id } = registered.cleanup;
     const steps = this.#cleanupScript({ run, site: id, exit }, script);
@@ -205,14 +214,13 @@ class Interpreter extends Rules {
       else yield* this.#limited(exit, shield, steps, this.mutant === 'cleanup-timeout-for-all' ? unwindingFrom + limit - this.world.now : limit);
     } catch (error) {
       this.#mustBeThrown(error);
-      yield;
+      if (this.world.lets(script.sync === true)) yield;
       this.cleanupThrew(run, error);
       if (this.mutant === 'throwing-cleanup-stops-the-rest') run.cleanups.length = 0;
     }
-    exit.live = false;
     if (this.mutant === 'first-cleanup-only') run.cleanups.length = 0;
     if (shield.sleeps.size > 0) this.open('a sleep outlives its cleanup');
-    run.shield = undefined;
+    if (this.mutant !== 'one-shield-for-all') run.shield = undefined;
   }
 
   #noteCleanup(run: Run, { cleanup, showsExit, site }: Registered): void {
@@ -234,8 +242,11 @@ class Interpreter extends Rules {
     const done = new Cell();
     this.world.start(this.#toTheEnd(steps, done));
     const timer = this.world.at(Math.max(0, limit), () => this.#overrun(exit, shield, done));
-    yield done;
-    this.world.stop(timer);
+    try {
+      yield done;
+    } finally {
+      this.world.stop(timer);
+    }
   }
 
   *#toTheEnd(steps: Steps<unknown>, done: Cell): Steps<void> {
@@ -252,7 +263,7 @@ class Interpreter extends Rules {
   #overrun(exit: Exit, shield: Anchor, done: Cell): void {
     const error = new Fault('TimeoutError');
     if (this.mutant !== 'overran-exit-stays-live') exit.live = false;
-    this.event('cleanup-overran', error);
+    this.event('cleanup-overran', undefined);
     if (this.mutant === 'overrun-stops-the-rest') exit.run.cleanups.length = 0;
     this.world.settle(done, error, this.mutant !== 'overrun-is-no-failure');
     if (this.mutant !== 'overrun-does-not-abort') this.abortAnchor(shield, error);
@@ -277,7 +288,7 @@ class Interpreter extends Rules {
       if (this.mutant === 'recover-option-throws-in-vain') this.keepBeside(error, thrown);
       else if (thrown !== error) this.replaceFailure(run, thrown);
     }
-    yield;
+    if (this.world.lets(frame.recover?.sync === true)) yield;
   }
 
   // --- race and map
@@ -291,8 +302,9 @@ class Interpreter extends Rules {
       left--;
       run.live--;
       if (child.failed) errors[i] = child.failure;
-      if (child.failed && winner) this.#discarded(run, child.failure);
-      if (winner && !child.failed && child.result instanceof Resource) this.#disposeLoser(run, child.result);
+      if (child.failed && winner) this.#discarded(child.failure);
+      if (winner && !child.failed && child.result instanceof Resource) this.#disposeOf(run, child.result, false);
+      if (!child.failed && !winner && child.result instanceof Resource && this.mutant !== 'prize-of-a-failed-race-kept') this.#disposeOf(run, child.result, true);
       if (!child.failed || this.mutant === 'race-first-settled-wins') winner ??= child;
       this.world.settle(bell);
       if (run.live === 0 && run.idle) this.world.settle(run.idle);
@@ -303,28 +315,30 @@ class Interpreter extends Rules {
       bell = new Cell();
     }
     if (!winner) throw this.#allLost(run, errors);
-    for (const error of Object.values(errors)) this.#discarded(run, error);
-    if (this.mutant !== 'race-losers-not-cancelled') for (const loser of contenders) this.abort(loser, new Fault('AbortError', 0, undefined, true), 'own');
+    for (const error of Object.values(errors)) this.#discarded(error);
+    const lost = new Fault('AbortError');
+    if (this.mutant !== 'race-losers-not-cancelled') for (const loser of contenders) this.abort(loser, lost, 'own');
     const { failed, failure, result } = winner as Run;
     if (failed) throw failure;
     return result;
   }
 
-  #disposeLoser(run: Run, { cleanup }: Resource): void {
-    if (this.mutant !== 'race-losers-kept') run.cleanups.push({ cleanup, showsExit: false, site: cleanup.id });
+  /** What a loser returned; and the prize, if the race fails in the end. */
+  #disposeOf(run: Run, { cleanup }: Resource, onlyIfFailed: boolean): void {
+    if (this.mutant !== 'race-losers-kept') run.cleanups.push({ cleanup, showsExit: false, site: cleanup.id, onlyIfFailed });
   }
 
-  #discarded(run: Run, error: unknown): void {
+  #discarded(error: unknown): void {
     const isCancellation = error instanceof Fault && error.kind === 'AbortError';
-    if (!isCancellation && !(run.anchor.aborted && holds(error, run.anchor.reason))) this.event('discarded', error);
+    if (!isCancellation) this.event('discarded', error);
   }
 
+  /** The first error of the list, the others beside it. What a cancelled race only passes on is none (R3), unless there is nothing else. */
   #allLost(run: Run, errors: unknown[]): unknown {
     const { aborted, reason } = run.anchor;
-    const byReason = aborted ? errors.filter((error) => holds(error, reason)).length : 0;
-    if (byReason === errors.length) return reason;
-    if (byReason > 0) this.open('a cancelled race, lost partly by the reason, partly by errors of its own');
-    const [first, ...others] = this.mutant === 'race-last-error' ? errors.reverse() : errors;
+    const own = aborted ? errors.filter((error) => !holds(error, reason)) : errors;
+    if (own.length === 0) return reason;
+    const [first, ...others] = this.mutant === 'race-last-error' ? own.reverse() : own;
     for (const error of others) this.keepBeside(first, error);
     return first;
   }
@@ -345,17 +359,18 @@ class Interpreter extends Rules {
     };
     const limit = this.mutant === 'map-unbounded' ? Infinity : concurrency;
     for (;;) {
-      for (; running < limit && next < frames.length && !run.anchor.aborted && !failed; next++) {
+      for (; running < limit && next < frames.length; next++) {
+        // Whether an item's failure is heard of before the next one is due is a matter of the moment.
+        if (failed && this.world.lets(false)) break;
+        if (run.anchor.aborted && this.mutant !== 'map-goes-on') throw run.anchor.reason;
         running++;
         this.#child(run, frames[next] as Frame, ended(next));
       }
       if (failed) throw (failed as { error: unknown }).error;
-      if (running === 0) break;
+      if (running === 0) return results;
       yield bell;
       bell = new Cell();
     }
-    if (next < frames.length) throw run.anchor.reason;
-    return results;
   }
 
   // --- scripts
@@ -486,7 +501,7 @@ class Interpreter extends Rules {
       }
       case 'time': {
         const anchor = this.#anchor(env);
-        this.note(env.site, 'time', Math.max(0, (anchor?.deadline ?? Infinity) - this.world.now), env.run.anchor.value);
+        this.note(env.site, 'time', Math.max(0, this.#deadline(anchor) - this.world.now), this.#shownValue(env.run));
         return;
       }
       case 'watch':
@@ -495,6 +510,14 @@ class Interpreter extends Rules {
       default:
         if (env.exit) this.#verb(env.site, env.exit, step);
     }
+  }
+
+  #deadline(anchor: Anchor | undefined): number {
+    return (this.mutant === 'deadline-not-inherited' ? anchor?.deadline : anchor?.nearestDeadline) ?? Infinity;
+  }
+
+  #shownValue({ anchor, frame }: Run): number | undefined {
+    return this.mutant === 'values-not-inherited' ? frame?.value : anchor.value;
   }
 
   #verb(site: number, exit: Exit, step: Step): void {

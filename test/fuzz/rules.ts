@@ -18,17 +18,26 @@ export const ENDED = 3;
 export class Anchor {
   aborted = false;
   reason: unknown;
-  readonly deadline: number;
+  /** Its own; none once its scope unwinds. */
+  deadline: number;
+  readonly above: Anchor | undefined;
   /** The value under the fuzzer's context key. */
   readonly value: number | undefined;
   readonly sleeps = new Set<{ cell: Cell; timer: Timer }>();
   /** Children and linked scopes. */
   readonly below = new Set<Run>();
   readonly watchers: number[] = [];
+  owner: Run | undefined;
 
-  constructor(deadline: number, value: number | undefined) {
+  constructor(deadline: number, value: number | undefined, above?: Anchor) {
     this.deadline = deadline;
     this.value = value;
+    this.above = above;
+  }
+
+  /** The nearest deadline on the way to the root. */
+  get nearestDeadline(): number {
+    return Math.min(this.deadline, this.above?.nearestDeadline ?? Infinity);
   }
 }
 
@@ -36,6 +45,8 @@ export class Anchor {
 export interface Registered {
   readonly cleanup: Cleanup;
   readonly showsExit: boolean;
+  /** The prize of a race: kept if the race comes out well. */
+  readonly onlyIfFailed?: boolean;
   /** Where its start is noted. */
   readonly site: number;
 }
@@ -79,8 +90,9 @@ export class Run {
     this.parent = parent;
     this.above = above;
     this.task = task;
-    const own = frame?.timeout === undefined ? Infinity : now + frame.timeout;
-    this.anchor = new Anchor(Math.min(own, above?.deadline ?? Infinity), frame?.value ?? above?.value);
+    const deadline = frame?.timeout === undefined ? Infinity : now + frame.timeout;
+    this.anchor = new Anchor(deadline, frame?.value ?? above?.value, above);
+    this.anchor.owner = this;
   }
 }
 
@@ -92,10 +104,10 @@ export interface Exit {
 
 export const CAUSE_DEPTH = 16;
 
-/** Whether `error` is `target`, or its chain of causes holds it. */
-export function holds(error: unknown, target: unknown): boolean {
+/** Whether `error` is `target`, or its chain of causes holds it, as far as it is followed. */
+export function holds(error: unknown, target: unknown, limit = CAUSE_DEPTH): boolean {
   let link = error;
-  for (let depth = 0; depth <= CAUSE_DEPTH; depth++) {
+  for (let depth = 0; depth <= limit; depth++) {
     if (link === target) return true;
     if (!(link instanceof Fault) || link.cause === undefined) return false;
     link = link.cause;
@@ -129,7 +141,8 @@ export class Rules {
   // --- what is kept beside a failure (2, 9, R10)
 
   keepBeside(failure: unknown, error: unknown): void {
-    if (!(failure instanceof Fault) || failure === error || failure.suppressed.includes(error)) return;
+    if (!(failure instanceof Fault) || failure === error) return;
+    if (failure.suppressed.includes(error) && this.mutant !== 'suppressed-twice') return;
     failure.suppressed = this.mutant === 'suppressed-newest-first' ? [error, ...failure.suppressed] : [...failure.suppressed, error];
   }
 
@@ -151,14 +164,19 @@ export class Rules {
   /** `'own'`: its cancel; `'above'`: outer signal or parent; `'inside'`: its deadline, its body or a child of it. */
   abort(run: Run, reason: unknown, source: 'own' | 'above' | 'inside'): void {
     const { mutant } = this;
-    if (run.phase >= UNWINDING && (mutant !== 'cancel-while-unwinding-counts' || run.phase === ENDED)) return;
+    if (run.phase >= UNWINDING) return this.#abortWhileUnwinding(run, reason, source);
     const ignored = mutant === 'cancel-after-reason-ignored' && run.anchor.aborted;
     if (source !== 'inside' && !ignored) run.cancelled = true;
-    if (run.phase >= UNWINDING) return;
     if (run.anchor.aborted && mutant !== 'last-reason-wins') return;
     run.ownCancel = source === 'own';
     this.abortAnchor(run.anchor, reason);
     if (mutant === 'cancellation-goes-up' && source === 'own' && run.parent) this.abort(run.parent, reason, 'own');
+  }
+
+  /** Nothing changes for the scope; what is linked to it and goes on is reached from above all the same. */
+  #abortWhileUnwinding(run: Run, reason: unknown, source: 'own' | 'above' | 'inside'): void {
+    if (this.mutant === 'cancel-while-unwinding-counts' && run.phase === UNWINDING) run.cancelled = true;
+    if (source === 'above' && !run.anchor.aborted) this.abortAnchor(run.anchor, reason);
   }
 
   abortAnchor(anchor: Anchor, reason: unknown): void {
@@ -170,7 +188,8 @@ export class Rules {
     }
     anchor.sleeps.clear();
     for (const site of anchor.watchers.splice(0)) this.note(site, 'aborted', shownReason(reason));
-    for (const run of [...anchor.below]) if (this.#reaches(run, reason)) this.abort(run, reason, 'above');
+    const passed = this.mutant === 'reason-not-passed-on' ? new Fault('AbortError') : reason;
+    for (const run of [...anchor.below]) if (this.#reaches(run, reason)) this.abort(run, passed, 'above');
   }
 
   #reaches(run: Run, reason: unknown): boolean {
@@ -184,7 +203,7 @@ export class Rules {
 
   bodyThrew(run: Run, error: unknown): void {
     const { aborted, reason } = run.anchor;
-    const taken = aborted && this.mutant !== 'envelope-kept' && (this.mutant === 'own-error-becomes-reason' || holds(error, reason));
+    const taken = aborted && this.#takenForReason(error, reason);
     const failure = taken ? reason : error;
     if (run.failed) {
       if (!taken && this.mutant !== 'body-error-forgotten') this.keepBeside(run.failure, error);
@@ -192,6 +211,13 @@ export class Rules {
     }
     this.newFailure(run, failure);
     this.abort(run, failure, 'inside');
+  }
+
+  #takenForReason(error: unknown, reason: unknown): boolean {
+    if (this.mutant === 'envelope-kept') return error === reason;
+    if (this.mutant === 'own-error-becomes-reason') return true;
+    if (this.mutant === 'envelope-in-envelope-kept') return holds(error, reason, 1);
+    return holds(error, reason, this.mutant === 'causes-followed-for-ever' ? 100 : CAUSE_DEPTH);
   }
 
   childEnded(run: Run, child: Run): void {
@@ -202,7 +228,7 @@ export class Rules {
 
   #childFailed(run: Run, child: Run, error: unknown): void {
     const { mutant } = this;
-    if (child.ownCancel && holds(error, child.anchor.reason) && mutant !== 'own-cancel-fails-scope') return;
+    if (child.ownCancel && error === child.anchor.reason && mutant !== 'own-cancel-fails-scope') return;
     if (run.anchor.aborted && holds(error, run.anchor.reason)) {
       run.endedByReason = true;
       if (mutant === 'children-add-the-reason' && run.failed && run.failure instanceof Fault) run.failure.suppressed = [...run.failure.suppressed, error];
@@ -271,6 +297,7 @@ export class Rules {
     if (!this.isLive(exit)) return;
     const { run } = exit;
     if (!run.failed) this.cleanupThrew(run, error);
+    else if (this.mutant === 'fail-does-not-replace') this.keepBeside(run.failure, error);
     else if (run.failure !== error) this.replaceFailure(run, error);
   }
 

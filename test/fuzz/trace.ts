@@ -18,14 +18,11 @@ export class Fault {
   /** The next link of the chain; `undefined` where there is none. */
   cause: unknown;
   suppressed: readonly unknown[] = NONE;
-  /** Made by the library where no rule says whether two places show one object or two: only the kind is compared. */
-  readonly loose: boolean;
 
-  constructor(kind: string, id = 0, cause?: unknown, loose = false) {
+  constructor(kind: string, id = 0, cause?: unknown) {
     this.kind = kind;
     this.id = id;
     this.cause = cause;
-    this.loose = loose;
   }
 }
 
@@ -38,6 +35,8 @@ export type Entry = readonly unknown[];
 export class Trace {
   /** By site. */
   readonly lists: (Entry[] | undefined)[] = [];
+  /** What each scope came to, by site. Apart from its list: between its end and the moment when its caller hears of it others may move. */
+  readonly outcomes: (Entry | undefined)[] = [];
   readonly events: Entry[] = [];
   /** Every error that the program made, by site. */
   readonly made: (Fault | undefined)[] = [];
@@ -77,7 +76,6 @@ class Pairs {
 
   #pair(a: Fault, b: Fault): boolean {
     if (a.kind !== b.kind || a.id !== b.id) return false;
-    if (a.loose || b.loose) return true;
     const known = this.#there.get(a);
     if (known || this.#back.has(b)) return known === b;
     this.#there.set(a, b);
@@ -94,7 +92,7 @@ function byTimeAndName(a: Entry, b: Entry): number {
 
 function eventName(entry: Entry): string {
   const error = entry[2];
-  return `${String(entry[1])} ${error instanceof Fault ? `${error.id} ${error.kind}` : String(error)}`;
+  return `${String(entry[1])} ${String(entry[3])} ${error instanceof Fault ? `${error.id} ${error.kind}` : String(error)}`;
 }
 
 /** Whether both did the same. `undefined`, or what differs first. */
@@ -105,6 +103,9 @@ export function difference(a: Trace, b: Trace): string | undefined {
     const [x, y] = [a.lists[site] ?? NONE, b.lists[site] ?? NONE];
     if (x.length !== y.length) return `site ${site}: ${x.length} entries against ${y.length}`;
     for (let i = 0; i < x.length; i++) if (!pairs.matchAll(x[i] as Entry, y[i] as Entry)) return `site ${site}, entry ${i}`;
+  }
+  for (let site = Math.max(a.outcomes.length, b.outcomes.length) - 1; site >= 0; site--) {
+    if (!pairs.matchAll(a.outcomes[site] ?? NONE, b.outcomes[site] ?? NONE)) return `outcome of ${site}`;
   }
   if (!sameEvents(a, b, pairs)) return 'events';
   for (let id = Math.max(a.made.length, b.made.length) - 1; id > 0; id--) if (!pairs.match(a.made[id], b.made[id])) return `error ${id}`;
@@ -139,6 +140,7 @@ export function render(trace: Trace): string[] {
     return `${value.kind}#${numbers.get(value)}`;
   };
   const lines = [...trace.lists.entries()].flatMap(([site, list]) => (list ?? []).map((entry) => ({ site: `@${site}`, entry })));
+  trace.outcomes.forEach((entry, site) => entry && lines.push({ site: `@${site}`, entry }));
   lines.push(...trace.events.map((entry) => ({ site: 'event', entry })));
   lines.sort((a, b) => (a.entry[0] as number) - (b.entry[0] as number));
   const text = lines.map(({ site, entry }) => `${String(entry[0])}ms ${site} ${entry.slice(1).map(show).join(' ')}`);

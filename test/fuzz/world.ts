@@ -37,7 +37,7 @@ export interface Timer {
 export class World {
   /** When the last timer fired. */
   now = 0;
-  /** Several strands were ready at once. */
+  /** Another schedule may come out differently. */
   raced = false;
   /** Two timers were due at one instant. */
   tied = false;
@@ -56,6 +56,14 @@ export class World {
     const strand: Strand = { generator, result: new Cell(), cell: undefined, priority: this.#order?.next() ?? 0 };
     this.#resume(strand);
     return strand.result;
+  }
+
+  /**
+   * Whether a strand lets others go first at a place where it need not wait. The first schedule does so after what is asynchronous.
+   */
+  lets(afterSync: boolean): boolean {
+    this.raced = true;
+    return this.#order === undefined ? !afterSync : this.#order.chance(0.6);
   }
 
   settle(cell: Cell, value?: unknown, failed = false): void {

@@ -1,0 +1,40 @@
+/**
+ * One program, both interpreters: does the real scope do what the rules say?
+ *
+ * The rules do not order strands that are ready within one instant, so the reference has many right answers for some programs. The first
+ * schedule nearly always is the one; only when it differs and strands had raced are others tried. What remains is a difference. (So a
+ * program counts as wrong only if none of `SCHEDULES` orders explains it; that a wrong one is excused by an unlikely order is possible.)
+ */
+import type { Mutant } from './mutants.ts';
+import type { Program } from './program.ts';
+import { interpret } from './reference.ts';
+import type { Runner } from './run.ts';
+import { difference, type Trace } from './trace.ts';
+
+/** Orders that are tried. Nearly all programs need one, of 100,000 the worst needs some hundreds. */
+const SCHEDULES = 3000;
+
+export interface Difference {
+  readonly what: string;
+  readonly expected: Trace;
+  readonly actual: Trace;
+}
+
+export type Verdict = { readonly same: true; readonly schedules: number } | { readonly skipped: string } | { readonly differs: Difference };
+
+export async function check(program: Program, run: Runner, mutant?: Mutant, schedules = SCHEDULES): Promise<Verdict> {
+  const rules = interpret(program);
+  if (rules.skip) return { skipped: rules.skip };
+  const expected = mutant ? interpret(program, { mutant }) : rules;
+  const actual = await run(program);
+  const what = difference(expected, actual);
+  if (what === undefined) return { same: true, schedules: 1 };
+  if (expected.raced) {
+    for (let schedule = 1; schedule <= schedules; schedule++) {
+      const other = interpret(program, { schedule, mutant });
+      if (other.skip && !mutant) return { skipped: other.skip };
+      if (difference(other, actual) === undefined) return { same: true, schedules: schedule + 1 };
+    }
+  }
+  return { differs: { what, expected, actual } };
+}
