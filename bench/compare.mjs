@@ -1,0 +1,67 @@
+// The timing loop. All contenders live in one process and take turns in a new random order every round, so that a machine that
+// slows down slows all of them. Each has its own compiled loop and its own operation: one contender's types must not
+// make the engine give up its assumptions about another's. The result is the median of the rounds.
+let unique = 0;
+
+/** @param {string} source a function @returns {Function} its own copy of it, with its own type feedback */
+export function fresh(source) {
+  return new Function(`/* ${++unique} */ return ${source}`)();
+}
+
+/** @param {number[]} values */
+export function median(values) {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+const ROUNDS = 31;
+const ROUND_MS = 4;
+const WARM_UP_MS = 300;
+
+/**
+ * @param {{ name: string, run: () => Promise<unknown> }[]} contenders `run` is one operation
+ * @returns {Promise<{ name: string, ns: number }[]>} nanoseconds an operation
+ */
+export async function compare(contenders) {
+  const states = contenders.map(({ name, run }) => ({
+    name,
+    loop: loopOf(run),
+    count: 100,
+    ns: /** @type {number[]} */ ([]),
+  }));
+  for (const state of states) {
+    const start = performance.now();
+    let done = 0;
+    while (performance.now() - start < WARM_UP_MS) done += await timed(state.loop, 100).then(() => 100);
+    state.count = Math.ceil((done / (performance.now() - start)) * ROUND_MS);
+  }
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const state of shuffled(states)) state.ns.push(((await timed(state.loop, state.count)) * 1e6) / state.count);
+  }
+  return states.map(({ name, ns }) => ({ name, ns: median(ns) }));
+}
+
+/** @param {() => Promise<unknown>} run @returns {(n: number) => Promise<void>} */
+function loopOf(run) {
+  return fresh(`(run) => async (n) => { for (let i = 0; i < n; i++) await run(); }`)(run);
+}
+
+/** @param {(n: number) => Promise<void>} loop @param {number} count @returns {Promise<number>} milliseconds */
+async function timed(loop, count) {
+  await new Promise((resolve) => setImmediate(resolve)); // timers and I/O have their turn outside the measured part
+  globalThis.gc?.({ type: 'minor' });
+  const start = performance.now();
+  await loop(count);
+  return performance.now() - start;
+}
+
+/** @template T @param {T[]} items */
+function shuffled(items) {
+  const copy = [...items];
+  for (let i = copy.length - 1; i > 0; i--) {
+    const j = Math.floor(Math.random() * (i + 1));
+    [copy[i], copy[j]] = [/** @type {T} */ (copy[j]), /** @type {T} */ (copy[i])];
+  }
+  return copy;
+}
