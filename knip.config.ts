@@ -6,7 +6,7 @@ export default {
     'scripts/{run,build,check,format,full,mutate,surface,test}.mjs',
     'scripts/lib/vitest-summary.mjs',
     'examples/*/*.ts',
-    'test/{fuzz,soak}/*.ts',
+    'test/{docs,fuzz,soak}/*.ts',
     'test/packaging/**/*.ts',
     'bench/**/*.mjs',
   ],

@@ -10,7 +10,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-          exclude: ['test/packaging/**'],
+          exclude: ['test/{packaging,docs}/**'],
         },
       },
       {
@@ -27,6 +27,8 @@ export default defineConfig({
           },
         },
       },
+      // Compiles and runs what the documents show, against dist/.
+      { test: { name: 'docs', include: ['test/docs/**/*.test.ts'] } },
       { test: { name: 'examples', include: ['examples/**/*.test.ts'], testTimeout: 60_000 } },
       {
         test: {

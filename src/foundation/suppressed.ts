@@ -14,8 +14,8 @@ const suppressed = /* @__PURE__ */ new WeakMap<object, unknown[]>();
  *   s.defer(() => { throw new Error('close failed'); });
  *   throw new Error('query failed');
  * }).catch((error) => error);
- * error.message;                     // 'query failed'
- * suppressedErrors(error)[0].message; // 'close failed'
+ * String(error);                        // 'Error: query failed'
+ * suppressedErrors(error).map(String);  // ['Error: close failed']
  */
 export function suppressedErrors(error: unknown): readonly unknown[] {
   // A weak map answers `undefined` for a key that it could not hold.

@@ -37,10 +37,10 @@ let running = false;
  *
  * @returns a promise that settles when the scope has ended; it never rejects
  * @throws {TypeError | RangeError} code `BAD_OPTION`; an `Error` when another `runMain` is still running
- * @example
+ * @example no-run: it serves until a signal comes
  * await runMain({ grace: '5s' }, async (s) => {
- *   const server = s.adopt(createServer(app).listen(8080), (server) => server.close());
- *   await s.sleep(Infinity);
+ *   s.use(createServer((_, response) => response.end('hello\n')).listen(8080)); // closed when the scope ends
+ *   await s.sleep(Infinity); // until SIGINT or SIGTERM
  * });
  */
 export function runMain(body: (s: Scope) => unknown): Promise<void>;

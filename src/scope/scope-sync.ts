@@ -25,9 +25,9 @@ class SyncFrame extends Frame implements SyncScope {
  * @throws what the body threw, the same object, unless a cleanup changed it
  * @example
  * const rows = scopeSync((s) => {
- *   const db = s.adopt(new DatabaseSync('shop.db'), (db) => db.close());
- *   return db.prepare('SELECT * FROM orders').all();
- * });
+ *   const db = s.adopt(new DatabaseSync(':memory:'), (db) => db.close());
+ *   return db.prepare('SELECT 1 AS one').all().length;
+ * }); // 1
  */
 export function scopeSync<T>(body: (s: SyncScope) => T & NotPromise<T>): T;
 export function scopeSync<T, R = never>(options: SyncScopeOptions<R>, body: (s: SyncScope) => T & NotPromise<T>): T | R;

@@ -324,9 +324,9 @@ async function drive<T>(s: RunningScope, body: Body<T>): Promise<T> {
  *   const file = s.use(await open('data.txt'));
  *   s.defer((exit) => console.log(exit.ok ? 'read' : 'failed'));
  *   return parse(await file.readFile());
- * });
+ * }); // ['one', 'two'], and 'read' is printed
  * @example
- * const quotient = await scope({ timeout: '2s', recover: () => 0 }, (s) => divide(a, b, s.signal));
+ * const quotient = await scope({ timeout: '2s', recover: () => 0 }, (s) => divide(6, 0, s.signal)); // 0
  */
 export function scope<T>(body: (s: Scope) => T | PromiseLike<T>): Promise<T>;
 export function scope<T, R = never>(options: ScopeOptions<R>, body: (s: Scope) => T | PromiseLike<T>): Promise<T | R>;
