@@ -2,7 +2,8 @@
 // later; a step tells what it found, and `result` makes one sentence of all of it for docs/evidence.md.
 //
 // Another part: an entry here. Keep a step under a minute or two: only whole steps are remembered.
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { at, readJson, runNode, tail } from './lib/project.mjs';
 
 /**
@@ -69,7 +70,7 @@ function mutation(folder) {
       const ended = await runNode([at('scripts', 'mutate.mjs'), folder, '-m', `src/${folder}/${file}`]);
       if (ended.code !== 0)
         return { failed: `npm run mutate -- ${folder} -m src/${folder}/${file}\n${tail(ended.output)}` };
-      /** @type {{ files: Record<string, { mutants: { status: string }[] }> }} */
+      /** @type {{ files: Record<string, { mutants: Mutant[] }> }} */
       const report = readJson(at('.cache', 'mutation', 'mutation.json'));
       /** @type {Record<string, number>} */
       const found = { mutants: 0 };
@@ -80,15 +81,38 @@ function mutation(folder) {
             found['mutants'] = (found['mutants'] ?? 0) + 1;
         }
       }
+      listSurvivors(
+        `src/${folder}/${file}`,
+        Object.values(report.files).flatMap(({ mutants }) => mutants),
+      );
       return { found };
     },
     result: (found) => {
       const mutants = found['mutants'] ?? 0;
       const noticed = (found['Killed'] ?? 0) + (found['Timeout'] ?? 0);
       const score = mutants === 0 ? 100 : Math.floor((1000 * noticed) / mutants) / 10;
-      return `${score} % of ${grouped(mutants)} mutants noticed; ${found['Survived'] ?? 0} survived, ${found['NoCoverage'] ?? 0} not reached`;
+      return `${score} % of ${grouped(mutants)} mutants noticed; ${found['Survived'] ?? 0} survived, ${found['NoCoverage'] ?? 0} not reached (listed in .evidence/survived/)`;
     },
   };
+}
+
+/** @typedef {{ status: string, mutatorName: string, replacement?: string, location: { start: { line: number } } }} Mutant */
+
+/**
+ * Writes down for people what no test noticed.
+ * @param {string} file
+ * @param {Mutant[]} mutants
+ */
+function listSurvivors(file, mutants) {
+  const list = at('.evidence', 'survived', `${file}.txt`);
+  const lines = mutants
+    .filter(({ status }) => status === 'Survived' || status === 'NoCoverage')
+    .map(
+      (mutant) =>
+        `${file}:${mutant.location.start.line} ${mutant.mutatorName} → ${mutant.replacement} (${mutant.status})\n`,
+    );
+  mkdirSync(dirname(list), { recursive: true });
+  writeFileSync(list, lines.join(''));
 }
 
 /** @param {string} folder */

@@ -7,12 +7,11 @@
 //
 // What a part found goes into docs/evidence.md, with date, commit and machine. How far an unfinished part has come is kept in
 // .evidence/, until a source that it tests changes.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { grouped, parts } from './full-parts.mjs';
 import { writeEvidence } from './lib/evidence.mjs';
-import { at, run } from './lib/project.mjs';
+import { at, readJson, run } from './lib/project.mjs';
 import { Failure, command, line, note, seconds } from './lib/say.mjs';
 import { contentId } from './lib/set-up.mjs';
 
@@ -153,7 +152,9 @@ function figures(part, scale, progress) {
 }
 
 /** @param {Part} part */
-const progressFile = (part) => at('.evidence', `${part.name}.json`);
+function progressFile(part) {
+  return at('.evidence', `${part.name}.json`);
+}
 
 /**
  * @param {Part} part
@@ -162,11 +163,9 @@ const progressFile = (part) => at('.evidence', `${part.name}.json`);
  */
 function readProgress(part, scale) {
   const of = `${contentId(part.inputs)} × ${scale}`;
-  try {
-    const progress = JSON.parse(readFileSync(progressFile(part), 'utf8'));
+  if (existsSync(progressFile(part))) {
+    const progress = readJson(progressFile(part));
     if (progress.of === of) return progress;
-  } catch {
-    // Not begun, or not readable: begin.
   }
   return { of, seed: '', done: 0, ms: 0, found: {} };
 }
@@ -176,6 +175,8 @@ function readProgress(part, scale) {
  * @param {Progress} progress
  */
 function writeProgress(part, progress) {
-  mkdirSync(join(progressFile(part), '..'), { recursive: true });
-  writeFileSync(progressFile(part), JSON.stringify(progress));
+  mkdirSync(at('.evidence'), { recursive: true });
+  // Renamed into place: a command that is killed while it writes leaves what stood there before.
+  writeFileSync(`${progressFile(part)}.new`, JSON.stringify(progress));
+  renameSync(`${progressFile(part)}.new`, progressFile(part));
 }
