@@ -2,8 +2,14 @@
 import type { Duration, Exit } from '../foundation/index.ts';
 import type { ContextKey } from './context-key.ts';
 
-/** Options of `scope`. */
-export interface ScopeOptions<R = never> {
+/**
+ * Options of `scope`.
+ *
+ * @typeParam R what `recover` returns
+ * @typeParam V the types of `values`, one by one, so that each value is checked against its key
+ */
+// `any`: options that were typed without naming their values may hold values of any type.
+export interface ScopeOptions<R = never, V extends readonly unknown[] = readonly any[]> {
   /**
    * The scope's deadline, from its start [none]. When it passes, `s.signal` and everything below it are aborted with a
    * `TimeoutError`; the scope waits for its body all the same. `Infinity` is no deadline.
@@ -20,7 +26,7 @@ export interface ScopeOptions<R = never> {
    */
   readonly recover?: ((error: unknown) => R | PromiseLike<R>) | undefined;
   /** Values for `s.get`, here and in every scope below. */
-  readonly values?: ReadonlyArray<ContextEntry<any>> | undefined;
+  readonly values?: readonly [...{ [K in keyof V]: ContextEntry<V[K]> }] | undefined;
   /** For events, messages and reports. Not a key: nothing is kept by it. */
   readonly name?: string | undefined;
   /**

@@ -67,7 +67,18 @@ describe('members', () => {
   test('`get` has the type of the key, or nothing', () => {
     const traceId = contextKey<string>('trace_id');
     expectTypeOf(s.get(traceId)).toEqualTypeOf<string | undefined>();
-    void scope({ values: [[traceId, 'a1']] }, () => 1);
+    const orderId = contextKey<number>('order_id');
+    void scope(
+      {
+        values: [
+          [traceId, 'a1'],
+          [orderId, 17],
+        ],
+      },
+      () => 1,
+    );
+    // @ts-expect-error the key is for a text
+    void scope({ values: [[traceId, 17]] }, () => 1);
   });
 });
 

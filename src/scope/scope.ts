@@ -329,7 +329,10 @@ async function drive<T>(s: RunningScope, body: Body<T>): Promise<T> {
  * const quotient = await scope({ timeout: '2s', recover: () => 0 }, (s) => divide(6, 0, s.signal)); // 0
  */
 export function scope<T>(body: (s: Scope) => T | PromiseLike<T>): Promise<T>;
-export function scope<T, R = never>(options: ScopeOptions<R>, body: (s: Scope) => T | PromiseLike<T>): Promise<T | R>;
+export function scope<T, R = never, V extends readonly unknown[] = readonly any[]>(
+  options: ScopeOptions<R, V>,
+  body: (s: Scope) => T | PromiseLike<T>,
+): Promise<T | R>;
 export function scope<T>(first: ScopeOptions<unknown> | Body<T>, second?: Body<T>): Promise<unknown> {
   // The short way is the hot one.
   if (typeof first === 'function' && second === undefined) return drive(new RunningScope(PLAIN), first);
