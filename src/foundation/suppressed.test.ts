@@ -1,0 +1,92 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { addSuppressed, suppressedErrors } from './suppressed.ts';
+
+describe('the errors kept beside an error', () => {
+  test('are none at first', () => {
+    expect(suppressedErrors(new Error('alone'))).toEqual([]);
+  });
+
+  test('come out as the same objects, newest last', () => {
+    const error = new Error('first');
+    const others = [new Error('a'), 'b', undefined, null, new Error('c')];
+    for (const other of others) addSuppressed(error, other);
+    const kept = suppressedErrors(error);
+    expect(kept).toHaveLength(5);
+    kept.forEach((other, at) => expect(other).toBe(others[at]));
+  });
+
+  test('may hold one error twice: it happened twice', () => {
+    const error = new Error('first');
+    const again = new Error('again');
+    addSuppressed(error, again);
+    addSuppressed(error, again);
+    expect(suppressedErrors(error)).toEqual([again, again]);
+  });
+
+  test('never include the error itself', () => {
+    const error = new Error('first');
+    addSuppressed(error, error);
+    expect(suppressedErrors(error)).toEqual([]);
+  });
+
+  test('belong to that object alone, not to an equal one', () => {
+    const error = new Error('same');
+    addSuppressed(error, 'x');
+    expect(suppressedErrors(new Error('same'))).toEqual([]);
+  });
+
+  test('are handed out as a copy: changing it changes nothing', () => {
+    const error = new Error('first');
+    addSuppressed(error, 'kept');
+    (suppressedErrors(error) as unknown[]).push('forged');
+    (suppressedErrors(error) as unknown[]).length = 0;
+    expect(suppressedErrors(error)).toEqual(['kept']);
+  });
+
+  test('a copy does not grow with what comes later', () => {
+    const error = new Error('first');
+    const before = suppressedErrors(error);
+    addSuppressed(error, 'later');
+    expect(before).toEqual([]);
+  });
+});
+
+describe('the error itself', () => {
+  test('is never written to', () => {
+    const error = new Error('first');
+    const before = Reflect.ownKeys(error);
+    addSuppressed(error, 'x');
+    expect(Reflect.ownKeys(error)).toEqual(before);
+  });
+
+  test('may be frozen, a function, a proxy, or an object without a prototype', () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    for (const error of [Object.freeze(new Error('frozen')), () => {}, proxy, Object.create(null)]) {
+      addSuppressed(error, 'x');
+      expect(suppressedErrors(error)).toEqual(['x']);
+    }
+  });
+
+  test.each([undefined, null, 'text', 5, NaN, true, 5n, Symbol('s'), Symbol.for('registered')])(
+    'may be a primitive, which keeps nothing: %o',
+    (error) => {
+      addSuppressed(error, new Error('lost'));
+      expect(suppressedErrors(error)).toEqual([]);
+    },
+  );
+});
+
+test('any sequence of additions comes out in its order, per error', () => {
+  const additions = fc.array(fc.tuple(fc.nat(3), fc.anything()));
+  fc.assert(
+    fc.property(additions, (list) => {
+      const errors = [0, 1, 2, 3].map((n) => new Error(`${n}`));
+      for (const [at, other] of list) addSuppressed(errors[at], other);
+      errors.forEach((error, at) =>
+        expect(suppressedErrors(error)).toEqual(list.filter(([to]) => to === at).map(([, other]) => other)),
+      );
+    }),
+  );
+});
