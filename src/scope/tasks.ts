@@ -41,8 +41,7 @@ function race<T>(
   const win = (value: T): void => {
     won = true;
     // The prize is kept only if the race comes out well: a loser's cleanup may still fail it.
-    const dispose = disposerOf(value);
-    if (dispose !== undefined) s.defer((exit) => (exit.ok ? undefined : dispose()));
+    s.defer((exit) => (exit.ok ? undefined : dispose(value)));
     resolve(value);
     errors.forEach(tell);
     for (const task of tasks) task.cancel(lost);
@@ -51,9 +50,8 @@ function race<T>(
     s.start(body, ({ failure, value }) => {
       running--;
       if (failure === NONE) {
-        const dispose = disposerOf(value);
         if (!won) win(value as T);
-        else if (dispose !== undefined) s.defer(dispose);
+        else s.defer(() => dispose(value));
       } else if (won) {
         tell(failure);
       } else {
@@ -131,5 +129,6 @@ function iterable<I>(option: string, value: Iterable<I>): Iterable<I> {
   return value;
 }
 
-const disposerOf = (value: unknown): (() => unknown) | undefined =>
-  disposer(value, Symbol.asyncDispose) ?? disposer(value, Symbol.dispose);
+/** Looked up only in a cleanup: what a contender returned may throw even when it is looked at. */
+const dispose = (value: unknown): unknown =>
+  (disposer(value, Symbol.asyncDispose) ?? disposer(value, Symbol.dispose))?.();
