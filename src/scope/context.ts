@@ -57,10 +57,15 @@ export class Context extends List {
   }
 
   override remove(link: Link): void {
-    super.remove(link);
-    if (this.first !== null) return;
-    this.source?.removeEventListener('abort', this);
-    if (this.ended) this.leave();
+    let gone = link;
+    // Contexts that ended but for this link leave with it: a loop, since there may be a long line of them.
+    for (let at: List | null = this; at instanceof Context; at = at.list) {
+      super.remove.call(at, gone);
+      if (at.first !== null) return;
+      at.source?.removeEventListener('abort', at);
+      if (!at.ended) return;
+      gone = at;
+    }
   }
 
   /** Gives this context a deadline. `of` is whose it is, for the error. */
@@ -215,7 +220,7 @@ const contextOf = /* @__PURE__ */ new WeakMap<AbortSignal, Context>();
 export function contextOfSignal(signal: AbortSignal): Context {
   let context = contextOf.get(signal);
   if (context === undefined) contextOf.set(signal, (context = new Context(signal)));
-  // It may have been aborted while nothing hung below its context, and so nobody listened.
-  if (signal.aborted && context.reason === NONE) context.reason = signal.reason;
+  // It may have been aborted while nothing hung below its context, and so nobody listened; or this is called while its listeners are.
+  if (signal.aborted) context.handleEvent();
   return context;
 }
