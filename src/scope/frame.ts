@@ -48,7 +48,7 @@ export class Frame {
   /** Counts cleanups: an `Exit` is live in its own turn only. */
   turn = 0;
   private last: Cleanup | null = null;
-  /** Failures that were recovered, until another one comes out that can keep them. */
+  /** Failures that were recovered or replaced, until another one comes out that can keep them. */
   private recovered: unknown[] | null = null;
 
   /** For events. */
@@ -110,31 +110,37 @@ export class Frame {
     for (let cleanup = this.last; cleanup !== null; cleanup = this.last) {
       this.last = cleanup.before;
       try {
-        const pending = cleanup.run(new LiveExit(this, ++this.turn));
+        this.nextTurn();
+        const pending = cleanup.run(new LiveExit(this, this.turn));
         if (isThenable(pending)) return pending;
       } catch (error) {
         this.cleanupThrew(error);
       }
     }
-    this.turn++;
+    this.nextTurn();
     return undefined;
+  }
+
+  /** What was a cleanup's own ends with its turn. */
+  protected nextTurn(): void {
+    this.turn++;
   }
 
   /** Rule 2. */
   cleanupThrew(error: unknown): void {
-    if (error === this.failure) return; // it passed on what it was shown
+    if (Object.is(error, this.failure)) return; // it passed on what it was shown
     this.tell(error, false);
     if (this.failure !== NONE && !chainHolds(error, this.failure)) addSuppressed(this.failure, error);
     else this.fail(error);
   }
 
-  /** Makes `error` the failure. The one before, and those recovered, stay with it. */
+  /** Makes `error` the failure. The one before, and those recovered, stay with it, or, if it is a primitive, with the next one. */
   fail(error: unknown): void {
-    if (this.recovered !== null) {
+    if (this.failure !== NONE) this.recover();
+    if (this.recovered !== null && Object(error) === error) {
       for (const earlier of this.recovered) addSuppressed(error, earlier);
       this.recovered = null;
     }
-    if (this.failure !== NONE) addSuppressed(error, this.failure);
     this.failure = error;
   }
 
@@ -193,7 +199,7 @@ class LiveExit implements Exit {
   }
 
   fail(error: unknown): void {
-    if (this.#turn === this.#frame.turn && error !== this.#frame.failure) this.#frame.fail(error);
+    if (this.#turn === this.#frame.turn && !Object.is(error, this.#frame.failure)) this.#frame.fail(error);
   }
 }
 
@@ -210,7 +216,7 @@ const MAX_CAUSES = 16;
 export function chainHolds(error: unknown, wanted: unknown): boolean {
   let at = error;
   for (let depth = 0; depth <= MAX_CAUSES; depth++) {
-    if (at === wanted) return true;
+    if (Object.is(at, wanted)) return true;
     if (typeof at !== 'object' || at === null) return false;
     try {
       at = (at as Error).cause;

@@ -166,7 +166,7 @@ export class RunningScope extends Frame implements Scope {
   /** A child of `go` ended: its failure is this scope's. */
   private childEnded(child: RunningScope): void {
     const { failure } = child;
-    if (failure === NONE || (child.context.ownCancel && failure === child.context.reason)) return;
+    if (failure === NONE || (child.context.ownCancel && Object.is(failure, child.context.reason))) return;
     if (this.isAbort(failure)) this.context.childAborted = true;
     else this.failed(failure);
   }
@@ -206,8 +206,12 @@ export class RunningScope extends Frame implements Scope {
     return this.phase === UNWINDING;
   }
 
-  override unwind(): PromiseLike<unknown> | undefined {
+  protected override nextTurn(): void {
+    super.nextTurn();
     this.shield = null;
+  }
+
+  override unwind(): PromiseLike<unknown> | undefined {
     const pending = super.unwind();
     const { cleanupTimeoutMs } = this.settings;
     return pending === undefined || cleanupTimeoutMs === undefined ? pending : this.bounded(pending, cleanupTimeoutMs);
@@ -218,12 +222,14 @@ export class RunningScope extends Frame implements Scope {
     return new Promise((resolve, reject) => {
       const timer = new CleanupTimer(() => {
         const error = new TimeoutError(`a cleanup of ${this.label}`, timeoutMs, true);
+        this.turn++; // its exit is inert from now on
         if (cleanupOverran.observed) cleanupOverran.emit({ name: this.name, timeoutMs });
         this.shield?.cancel(error);
         reject(error);
       });
       clock.start(timer, timeoutMs);
-      pending.then(
+      // Somebody else's `then` may throw, or call back twice.
+      Promise.resolve(pending).then(
         (value) => {
           timer.leave();
           resolve(value);
@@ -380,8 +386,9 @@ function scopeOf({
 /** The context that a scope with this `signal` hangs below. */
 function outerContext(signal: AbortSignal | Scope): Context {
   if (signal instanceof RunningScope) return signal.currentContext;
+  const { aborted, addEventListener } = Object(signal) as Partial<AbortSignal>;
   checkOption(
-    typeof (signal as AbortSignal | null)?.aborted === 'boolean',
+    typeof aborted === 'boolean' && typeof addEventListener === 'function',
     'signal',
     signal,
     'an AbortSignal or a scope',
