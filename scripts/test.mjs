@@ -18,34 +18,31 @@ await command(async () => {
   const start = performance.now();
   const folder = join(cacheFolder, `test-${process.pid}`);
   mkdirSync(folder, { recursive: true });
-  try {
-    const checks = await runChecks();
-    const tests = await runTests(folder);
-    if (!existsSync(tests.summaryFile))
-      throw new Failure('the tests did not run to their end', { why: 'vitest says above why.' });
-    /** @type {import('./lib/vitest-summary.mjs').Summary} */
-    const summary = readJson(tests.summaryFile);
-    const problems = [
-      ...checks.failed.map((name) => `static check: ${name}`),
-      ...(summary.failed > 0 ? [`${summary.failed} tests, named above`] : []),
-      ...(summary.failed === 0 && tests.code !== 0 ? ['vitest: coverage or an error outside a test, see above'] : []),
-      ...(requireAll && summary.skipped > 0
-        ? [`${summary.skipped} tests skipped, and HOLDFAST_REQUIRE_ALL=1 allows none`]
-        : []),
-    ];
-    const ran = Object.entries(summary.ran).map(([project, count]) => `${project} ${count}`);
-    tell('checks', [`${checks.passed.length} passed, ${checks.failed.length} failed`]);
-    tell('tests', [ran.join(', ') || 'none']);
-    tell('skipped', skips(summary.skips));
-    tell('measured', summary.measured);
-    tell('coverage', coverage(folder));
-    tell('failed', problems);
-    tell('time', [seconds(performance.now() - start)]);
-    process.stdout.write(`\n${summary.passed} passed, ${summary.failed} failed, ${summary.skipped} skipped\n`);
-    return problems.length === 0 ? 0 : 1;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const checks = await runChecks();
+  const tests = await runTests(folder);
+  if (!existsSync(tests.summaryFile))
+    throw new Failure('the tests did not run to their end', { why: 'vitest says above why.' });
+  /** @type {import('./lib/vitest-summary.mjs').Summary} */
+  const summary = readJson(tests.summaryFile);
+  const problems = [
+    ...checks.failed.map((name) => `static check: ${name}`),
+    ...(summary.failed > 0 ? [`${summary.failed} tests, named above`] : []),
+    ...(summary.failed === 0 && tests.code !== 0 ? ['vitest: coverage or an error outside a test, see above'] : []),
+    ...(requireAll && summary.skipped > 0
+      ? [`${summary.skipped} tests skipped, and HOLDFAST_REQUIRE_ALL=1 allows none`]
+      : []),
+  ];
+  const ran = Object.entries(summary.ran).map(([project, count]) => `${project} ${count}`);
+  tell('checks', [`${checks.passed.length} passed, ${checks.failed.length} failed`]);
+  tell('tests', [ran.join(', ') || 'none']);
+  tell('skipped', skips(summary.skips));
+  tell('measured', summary.measured);
+  tell('coverage', coverage(folder));
+  tell('failed', problems);
+  tell('time', [seconds(performance.now() - start)]);
+  process.stdout.write(`\n${summary.passed} passed, ${summary.failed} failed, ${summary.skipped} skipped\n`);
+  return problems.length === 0 ? 0 : 1;
 });
 
 /** @param {string} folder */

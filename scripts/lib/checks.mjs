@@ -62,6 +62,7 @@ const checks = [
 export async function runChecks() {
   const folder = join(cacheFolder, `checks-${process.pid}`);
   mkdirSync(folder, { recursive: true });
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   /** @type {{ passed: string[], failed: string[] }} */
   const result = { passed: [], failed: [] };
   const waiting = [...checks];
@@ -77,11 +78,7 @@ export async function runChecks() {
       }
     }
   };
-  try {
-    await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, worker));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, worker));
   return result;
 }
 

@@ -72,14 +72,20 @@ const children = new Set();
 /** @type {NodeJS.Signals[]} */
 const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
+/** How long children may clean up after a signal. */
+const patienceMs = 5_000;
+/** @type {number | undefined} the exit code, once a signal ends this process */
+let ending;
+
 /** @param {NodeJS.Signals} signal */
 function endAll(signal) {
+  ending = 128 + constants.signals[signal];
   for (const child of children) child.kill(signal);
-  process.exit(128 + constants.signals[signal]);
+  setTimeout(() => process.exit(ending), patienceMs);
 }
 
 /**
- * While a child runs, a signal that ends this process ends the child too.
+ * While a child runs, a signal that ends this process ends the child first.
  * @param {import('node:child_process').ChildProcess} child
  */
 function endWithUs(child) {
@@ -87,7 +93,9 @@ function endWithUs(child) {
   children.add(child);
   return () => {
     children.delete(child);
-    if (children.size === 0) for (const signal of endingSignals) process.removeListener(signal, endAll);
+    if (children.size > 0) return;
+    if (ending !== undefined) process.exit(ending);
+    for (const signal of endingSignals) process.removeListener(signal, endAll);
   };
 }
 

@@ -25,6 +25,8 @@ const otherNodes = ['22.12.0', '22.23.3', '26.10.0'];
 export default async function install(project: TestProject): Promise<() => void> {
   await setUp();
   const consumer = mkdtempSync(join(tmpdir(), 'holdfast-consumer-'));
+  const remove = (): void => rmSync(consumer, { recursive: true, force: true });
+  process.once('exit', remove);
   const packed = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', consumer]);
   if (packed.code !== 0) throw new Error(`npm pack failed:\n${packed.output}`);
   const { name, version } = JSON.parse(readFileSync(at('package.json'), 'utf8')) as { name: string; version: string };
@@ -35,7 +37,7 @@ export default async function install(project: TestProject): Promise<() => void>
   if (installed.code !== 0) throw new Error(`the tarball cannot be installed:\n${installed.output}`);
   project.provide('consumer', consumer);
   project.provide('nodes', [await pinned(), ...(await others())]);
-  return () => rmSync(consumer, { recursive: true, force: true });
+  return remove;
 }
 
 async function pinned(): Promise<NodeUnderTest> {
