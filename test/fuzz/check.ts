@@ -5,6 +5,7 @@
  * schedule nearly always is the one; only when it differs and strands had raced are others tried. What remains is a difference. (So a
  * program counts as wrong only if none of `SCHEDULES` orders explains it; that a wrong one is excused by an unlikely order is possible.)
  */
+import { broken } from './invariants.ts';
 import type { Mutant } from './mutants.ts';
 import type { Program } from './program.ts';
 import { interpret } from './reference.ts';
@@ -23,18 +24,23 @@ export interface Difference {
 export type Verdict = { readonly same: true; readonly schedules: number } | { readonly skipped: string } | { readonly differs: Difference };
 
 export async function check(program: Program, run: Runner, mutant?: Mutant, schedules = SCHEDULES): Promise<Verdict> {
-  const rules = interpret(program);
-  if (rules.skip) return { skipped: rules.skip };
-  const expected = mutant ? interpret(program, { mutant }) : rules;
+  const expected = interpret(program);
+  if (expected.skip) return { skipped: expected.skip };
   const actual = await run(program);
+  const wrong = broken(actual);
+  if (wrong.length > 0) return { differs: { what: wrong.join('; '), expected, actual } };
+  const verdict = compare(program, expected, actual, undefined, schedules);
+  if (!mutant || !('same' in verdict)) return verdict;
+  return compare(program, interpret(program, { mutant }), actual, mutant, schedules);
+}
+
+function compare(program: Program, expected: Trace, actual: Trace, mutant: Mutant | undefined, schedules: number): Verdict {
   const what = difference(expected, actual);
   if (what === undefined) return { same: true, schedules: 1 };
-  if (expected.raced) {
-    for (let schedule = 1; schedule <= schedules; schedule++) {
-      const other = interpret(program, { schedule, mutant });
-      if (other.skip && !mutant) return { skipped: other.skip };
-      if (difference(other, actual) === undefined) return { same: true, schedules: schedule + 1 };
-    }
+  for (let schedule = 1; schedule <= schedules && expected.raced; schedule++) {
+    const other = interpret(program, { schedule, mutant });
+    if (other.skip && !mutant) return { skipped: other.skip };
+    if (difference(other, actual) === undefined) return { same: true, schedules: schedule + 1 };
   }
   return { differs: { what, expected, actual } };
 }

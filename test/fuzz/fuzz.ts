@@ -79,6 +79,20 @@ async function minimize(run: Runner, index: number, program: Program, found: Dif
   return { ...difference, index, minimal };
 }
 
+/** How many programs it takes to find a mutant, without shrinking; `undefined` if it is not found. */
+export async function findsMutant(seed: string, mutant: Mutant, programs: number): Promise<number | undefined> {
+  for (let from = 0; from < programs; from += BATCH) {
+    const found = await withRunner(async (run) => {
+      for (let index = from; index < from + BATCH; index++) {
+        if ('differs' in (await check(generate(seed, index), run, mutant, SCHEDULES_TO_SHRINK))) return index + 1;
+      }
+      return undefined;
+    });
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
 /** What a person needs to know of a finding. */
 export function report(seed: string, { index, minimal, what, expected, actual }: Finding, mutant?: Mutant): string {
   return [

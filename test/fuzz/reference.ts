@@ -609,6 +609,7 @@ class Interpreter extends Rules {
     if (!target) return;
     const registered: Registered = { cleanup, showsExit: verb === 'defer', site: target.frame?.id ?? 0 };
     if (target.phase === ENDED) return this.#registerLate(target, registered);
+    this.note(registered.site, 'registers', cleanup.id);
     if (this.mutant === 'registered-while-unwinding-runs-last' && target.phase === UNWINDING) target.cleanups.unshift(registered);
     else target.cleanups.push(registered);
   }

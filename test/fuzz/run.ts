@@ -432,6 +432,7 @@ class Execution {
     try {
       if (verb === 'defer') target.defer((exit) => this.#cleanup(target, site, cleanup, exit, registering.now));
       else this.#registerDisposer(target, verb, cleanup, () => this.#dispose(target, site, cleanup, registering.now));
+      this.#note(site, 'registers', cleanup.id);
     } finally {
       registering.now = false;
     }

@@ -5,10 +5,8 @@
  * place of the frame around it, every end becomes a plain return. The numbers of sites stay as they were, so that what remains is found again
  * in the program that it came from.
  */
-import type { End, Program, Script } from './program.ts';
-
-type Json = { [key: string]: unknown } | unknown[];
-type Path = readonly (string | number)[];
+import { at, changed, isEnd, isFrame, isScript, walk } from './edit.ts';
+import type { End, Program } from './program.ts';
 
 /** Fields without which a program is still one. */
 const OPTIONAL = new Set(['catch', 'timeout', 'cleanupTimeout', 'recover', 'value', 'reason', 'outer', 'abortAt', 'on', 'float', 'sync']);
@@ -35,8 +33,7 @@ export async function shrink(program: Program, differs: (candidate: Program) => 
 
 /** Largest cuts first. */
 function* candidates(program: Program): Generator<Program> {
-  const paths = [...walk(program as unknown as Json, [])];
-  for (const path of paths) {
+  for (const path of walk(program)) {
     const value = at(program, path);
     const key = path.at(-1);
     if (isFrame(value) && key === 'frame') for (const inner of framesIn(value)) yield changed(program, path, inner);
@@ -52,31 +49,6 @@ function* candidates(program: Program): Generator<Program> {
   }
 }
 
-function* walk(node: Json, path: Path): Generator<Path> {
-  for (const [key, value] of Object.entries(node)) {
-    const below = [...path, Array.isArray(node) ? Number(key) : key];
-    yield below;
-    if (typeof value === 'object' && value !== null) yield* walk(value as Json, below);
-  }
-}
-
-const at = (node: unknown, path: Path): unknown => path.reduce((value, key) => (value as Record<string | number, unknown>)[key], node);
-
-/** A copy with another value at `path`; `undefined` takes the field away. */
-function changed(program: Program, path: Path, value: unknown): Program {
-  const copy = structuredClone(program);
-  const parent = at(copy, path.slice(0, -1)) as Record<string | number, unknown>;
-  const key = path.at(-1) as string | number;
-  if (value === undefined) delete parent[key];
-  else parent[key] = structuredClone(value);
-  return copy;
-}
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
-const isFrame = (value: unknown): value is Record<string, unknown> => isObject(value) && 'body' in value && 'id' in value;
-const isEnd = (value: unknown): boolean => isObject(value) && typeof value['end'] === 'string';
-const isScript = (value: unknown): value is Record<string, unknown> & Script => isObject(value) && Array.isArray(value['steps']) && 'end' in value;
-
 function framesIn(frame: Record<string, unknown>): unknown[] {
-  return [...walk(frame as Json, [])].map((path) => at(frame, path)).filter((value) => isFrame(value));
+  return [...walk(frame)].map((path) => at(frame, path)).filter((value) => isFrame(value));
 }
