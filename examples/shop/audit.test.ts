@@ -6,7 +6,14 @@ import type { Order } from './orders.ts';
 import type { Ending } from './place-order.ts';
 import type { Row } from './store.ts';
 
-const order = (id: string): Order => ({ id, customer: `${id}@example.org`, sku: 'mug', quantity: 2, amountCents: 1_000, discount: '' });
+const order = (id: string): Order => ({
+  id,
+  customer: `${id}@example.org`,
+  sku: 'mug',
+  quantity: 2,
+  amountCents: 1_000,
+  discount: '',
+});
 const row = (id: string, state: Row['state']): Row => ({
   order_id: id,
   sku: 'mug',
@@ -38,7 +45,13 @@ const honest: Books = {
     ['bug', { kind: 'recovered', bug: new TypeError(), trace: '0', row: 'released' }],
     ['cut', { kind: 'stopped', row: 'confirmed' }],
   ]),
-  rows: [row('placed', 'confirmed'), row('declined', 'released'), row('held', 'held'), row('bug', 'released'), row('cut', 'confirmed')],
+  rows: [
+    row('placed', 'confirmed'),
+    row('declined', 'released'),
+    row('held', 'held'),
+    row('bug', 'released'),
+    row('cut', 'confirmed'),
+  ],
   shelves: [{ sku: 'mug', at_first: 10, left: 4 }],
   ledger: [entry('placed', true), entry('declined', false), entry('held', true, 4), entry('cut', true, 2)],
   receipts: ['placed', 'cut'],
@@ -47,7 +60,10 @@ const honest: Books = {
 };
 
 const found = (books: Books): string[] => audit(books).findings.flatMap((finding) => finding.problems);
-const withRow = (id: string, change: Partial<Row>): Books => ({ ...honest, rows: honest.rows.map((row) => (row.order_id === id ? { ...row, ...change } : row)) });
+const withRow = (id: string, change: Partial<Row>): Books => ({
+  ...honest,
+  rows: honest.rows.map((row) => (row.order_id === id ? { ...row, ...change } : row)),
+});
 const withEntry = (id: string, change: Partial<LedgerEntry>): Books => ({
   ...honest,
   ledger: honest.ledger.map((entry) => (entry.order === id ? { ...entry, ...change } : entry)),
@@ -60,31 +76,101 @@ describe('the audit', () => {
     expect(found(honest)).toEqual([]);
     expect(result.balanced).toBe(true);
     expect(result.held).toEqual(['order held: the ledger says charged, ch_held, € 10.00']);
-    expect(result.lines.find((line) => line.id === 'cut')).toEqual({ id: 'cut', ending: 'stopped: confirmed', row: 'confirmed', sends: 2, charges: 1, cents: 1_000 });
+    expect(result.lines.find((line) => line.id === 'cut')).toEqual({
+      id: 'cut',
+      ending: 'stopped: confirmed',
+      row: 'confirmed',
+      sends: 2,
+      charges: 1,
+      cents: 1_000,
+    });
   });
 
   it.for<[string, Books, string]>([
     ['a row that is half done', withRow('declined', { state: 'reserved' }), 'order declined: half done'],
-    ['goods given back although they were paid for', withEntry('declined', { charges: [{ id: 'ch_late', cents: 1_000 }] }), 'order declined: the row is released, and € 10.00 were charged'],
-    ['goods sold although nobody paid', withEntry('placed', { charges: [] }), 'order placed: confirmed, and never charged'],
-    ['a customer who paid twice', { ...honest, ledger: [...honest.ledger, { ...entry('placed', true), key: 'another' }] }, 'order placed: charged 2 times'],
-    ['a charge that never reached the shop', { ...honest, ledger: [...honest.ledger, entry('never', true)] }, 'order never: the row is none, and € 10.00 were charged'],
-    ['a charge by another name', withRow('placed', { charge_id: 'ch_other' }), 'order placed: the row has charge ch_other, the ledger ch_placed'],
-    ['a wrong amount in the row', withRow('placed', { cents: 1 }), 'order placed: the row has € 0.01, the ledger € 10.00'],
+    [
+      'goods given back although they were paid for',
+      withEntry('declined', { charges: [{ id: 'ch_late', cents: 1_000 }] }),
+      'order declined: the row is released, and € 10.00 were charged',
+    ],
+    [
+      'goods sold although nobody paid',
+      withEntry('placed', { charges: [] }),
+      'order placed: confirmed, and never charged',
+    ],
+    [
+      'a customer who paid twice',
+      { ...honest, ledger: [...honest.ledger, { ...entry('placed', true), key: 'another' }] },
+      'order placed: charged 2 times',
+    ],
+    [
+      'a charge that never reached the shop',
+      { ...honest, ledger: [...honest.ledger, entry('never', true)] },
+      'order never: the row is none, and € 10.00 were charged',
+    ],
+    [
+      'a charge by another name',
+      withRow('placed', { charge_id: 'ch_other' }),
+      'order placed: the row has charge ch_other, the ledger ch_placed',
+    ],
+    [
+      'a wrong amount in the row',
+      withRow('placed', { cents: 1 }),
+      'order placed: the row has € 0.01, the ledger € 10.00',
+    ],
     [
       'a price that is not the one in the file',
-      { ...withRow('placed', { cents: 7 }), ledger: withEntry('placed', { charges: [{ id: 'ch_placed', cents: 7 }] }).ledger },
+      {
+        ...withRow('placed', { cents: 7 }),
+        ledger: withEntry('placed', { charges: [{ id: 'ch_placed', cents: 7 }] }).ledger,
+      },
       'order placed: charged € 0.07, the file asks for € 10.00',
     ],
-    ['an order that nobody placed', { ...honest, rows: [...honest.rows, row('ghost', 'released')] }, 'row ghost: no such order'],
-    ['a charge for an order that nobody placed', { ...honest, ledger: [...honest.ledger, entry('ghost', true)] }, 'ledger order-ghost: no order'],
-    ['a program that claims too much', { ...honest, endings: new Map([...honest.endings, ['declined', { kind: 'placed', afterAsking: false }]]) }, 'order declined: the program says placed, the row is released'],
-    ['a program that does not know what it did', { ...honest, endings: new Map([...honest.endings].slice(1)) }, 'order placed: the program says not begun'],
-    ['goods that went astray', { ...honest, shelves: [{ sku: 'mug', at_first: 10, left: 6 }] }, 'mug: 6 left + 6 sold or held, expected 10'],
-    ['a connection that stayed open', { ...honest, released: { connections: { opened: 6, released: 5 } } }, 'connections: 6 opened, 5 released'],
+    [
+      'a charge for an order that has no price',
+      {
+        ...honest,
+        orders: honest.orders.map((order) => (order.id === 'placed' ? { ...order, discount: 'SPRING10' } : order)),
+      },
+      'order placed: charged € 10.00, the file asks for no price at all',
+    ],
+    [
+      'an order that nobody placed',
+      { ...honest, rows: [...honest.rows, row('ghost', 'released')] },
+      'row ghost: no such order',
+    ],
+    [
+      'a charge for an order that nobody placed',
+      { ...honest, ledger: [...honest.ledger, entry('ghost', true)] },
+      'ledger order-ghost: no order',
+    ],
+    [
+      'a program that claims too much',
+      { ...honest, endings: new Map([...honest.endings, ['declined', { kind: 'placed', afterAsking: false }]]) },
+      'order declined: the program says placed, the row is released',
+    ],
+    [
+      'a program that does not know what it did',
+      { ...honest, endings: new Map([...honest.endings].slice(1)) },
+      'order placed: the program says not begun',
+    ],
+    [
+      'goods that went astray',
+      { ...honest, shelves: [{ sku: 'mug', at_first: 10, left: 6 }] },
+      'mug: 6 left + 6 sold or held, expected 10',
+    ],
+    [
+      'a connection that stayed open',
+      { ...honest, released: { connections: { opened: 6, released: 5 } } },
+      'connections: 6 opened, 5 released',
+    ],
     ['a temporary file', { ...honest, leftovers: ['placed.txt.tmp'] }, 'left behind: placed.txt.tmp'],
     ['a receipt that is missing', { ...honest, receipts: ['cut'] }, 'order placed: confirmed, and no receipt'],
-    ['a receipt for nothing', { ...honest, receipts: ['placed', 'cut', 'bug'] }, 'order bug: a receipt, and the row is released'],
+    [
+      'a receipt for nothing',
+      { ...honest, receipts: ['placed', 'cut', 'bug'] },
+      'order bug: a receipt, and the row is released',
+    ],
   ])('finds %s', ([, forged, problem]) => {
     expect(found(forged)).toContainEqual(expect.stringContaining(problem));
     expect(audit(forged).balanced).toBe(false);

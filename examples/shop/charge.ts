@@ -21,7 +21,13 @@ const QUESTIONS = 4;
  *
  * One attempt without an answer makes the whole unknown: that a later one never left this machine does not take it back.
  */
-export async function charge(key: string, order: Order, cents: number, payments: PaymentClient, s: Scope): Promise<Money> {
+export async function charge(
+  key: string,
+  order: Order,
+  cents: number,
+  payments: PaymentClient,
+  s: Scope,
+): Promise<Money> {
   let known: Money = { is: 'untouched' };
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     if (attempt > 1) await s.sleep(BACKOFF_MS * 2 ** (attempt - 2));
@@ -42,8 +48,9 @@ export async function charge(key: string, order: Order, cents: number, payments:
 export async function findOut(key: string, payments: PaymentClient, s: Scope): Promise<Money> {
   for (let question = 1; question <= QUESTIONS; question++) {
     if (question > 1) await s.sleep(BACKOFF_MS * 2 ** (question - 2));
-    const answer = await scope({ name: `question ${question} about ${key}`, signal: s, timeout: ATTEMPT_TIMEOUT, recover: noAnswer }, (a) =>
-      payments.close(key, a),
+    const answer = await scope(
+      { name: `question ${question} about ${key}`, signal: s, timeout: ATTEMPT_TIMEOUT, recover: noAnswer },
+      (a) => payments.close(key, a),
     );
     if (answer.is === 'charged' || answer.is === 'closed') return answer;
   }

@@ -14,7 +14,10 @@ export class Day {
     this.endings.set(order.id, ending);
   }
 
-  count<K extends Ending['kind']>(kind: K, also: (ending: Extract<Ending, { kind: K }>) => boolean = () => true): number {
+  count<K extends Ending['kind']>(
+    kind: K,
+    also: (ending: Extract<Ending, { kind: K }>) => boolean = () => true,
+  ): number {
     let count = 0;
     for (const ending of this.endings.values()) {
       if (ending.kind === kind && also(ending as Extract<Ending, { kind: K }>)) count++;

@@ -4,7 +4,7 @@
  *     npm start -- --help
  *
  * This file only wires things together, each as a resource of the root scope, in the order in which they need each other. They
- * are released from last to first: progress, then the closing of the day, then the payment server, then the directory.
+ * are released from last to first: the progress line, the closing of the day, the payment server, the database, the directory.
  * place-order.ts is the file to read.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,7 +20,7 @@ import { DEFAULT_ORDERS, HELP, parseOptions, UsageError, type Options } from './
 import { OrderFileError, readOrders, stockFor, type Order } from './orders.ts';
 import { PaymentClient } from './payment-client.ts';
 import { startPaymentServer } from './payment-process.ts';
-import { placeOrder } from './place-order.ts';
+import { placeOrder, type Shop } from './place-order.ts';
 import { showProgress } from './progress.ts';
 import { ReceiptDrawer } from './receipts.ts';
 import { Store } from './store.ts';
@@ -28,6 +28,9 @@ import { Store } from './store.ts';
 class BooksDoNotBalance extends Error {
   override readonly name = 'BooksDoNotBalance';
 }
+
+// A reader that has left (`| head`) is no reason to drop what is under way.
+process.stdout.on('error', () => {});
 
 try {
   const options = parseOptions(process.argv.slice(2));
@@ -63,49 +66,59 @@ function openShop(options: Options, orders: readonly Order[]): Promise<void> {
     const started = performance.now();
     s.defer(async (exit) => {
       const seconds = (performance.now() - started) / 1_000;
-      const ledger = await readLedger(payments, ledgerFile, s);
       const released = { ...store.counts, 'temporary files': receipts.counts };
-      const drawer = receipts.contents();
+      const { published, temporary } = receipts.contents();
       const result = audit({
         orders,
         endings: day.endings,
         ...store.contents(),
-        ledger,
-        receipts: drawer.published,
+        ledger: await readLedger(payments, ledgerFile, s),
+        receipts: published,
         released,
-        leftovers: drawer.temporary,
+        leftovers: temporary,
       });
-      process.stdout.write(`\n${table(day, released)}\n\n${auditText(result)} ${seconds.toFixed(1)} s.\nThe same again: ${again(options)}\n`);
+      process.stdout.write(
+        `\n${table(day, released)}\n\n${auditText(result)} ${seconds.toFixed(1)} s.\nThe same again: ${again(options)}\n`,
+      );
       if (options.report) writeFileSync(options.report, `${JSON.stringify({ options, ...result }, null, 1)}\n`);
       if (!result.balanced) exit.fail(new BooksDoNotBalance('the books do not balance'));
     });
 
     const progress = s.use(showProgress(() => progressLine(day, store, started, s), process.stdout, options));
-    const shop = {
+    const shop: Shop = {
       seed: options.seed,
       store,
       payments,
       receipts,
-      ended: (order, ending) => {
+      ended(order, ending) {
         day.ended(order, ending);
         if (ending.kind === 'recovered') progress.log(bugText(order.id, ending.bug, ending.trace));
       },
-    } satisfies Parameters<typeof placeOrder>[1];
+    };
 
     await s.map(orders, { concurrency: options.concurrency }, (order, o) => placeOrder(order, shop, o));
   });
 }
 
 /** A server that is gone has left its file behind. */
-async function readLedger(payments: PaymentClient, ledgerFile: string, s: Scope): Promise<LedgerEntry[]> {
-  return scope({ name: 'ledger', signal: s, timeout: '2s', recover: () => readLedgerFile(ledgerFile) }, (l) => payments.ledger(l));
+function readLedger(payments: PaymentClient, ledgerFile: string, s: Scope): Promise<LedgerEntry[]> {
+  const fromFile = (): LedgerEntry[] => {
+    process.stdout.write('\nThe payment server does not answer: its ledger is read from the file that it has left.\n');
+    return readLedgerFile(ledgerFile);
+  };
+  return scope({ name: 'ledger', signal: s, timeout: '2s', recover: fromFile }, (l) => payments.ledger(l));
 }
 
 function progressLine(day: Day, store: Store, started: number, s: Scope): string {
   const done = day.endings.size;
   const perSecond = Math.round(done / ((performance.now() - started) / 1_000));
   const { opened, released } = store.counts.connections;
-  const words = [`placed ${count(day.count('placed'))}`, `refused ${day.count('refused')}`, `recovered ${day.count('recovered')}`, `held ${day.count('held')}`];
+  const words = [
+    `placed ${count(day.count('placed'))}`,
+    `refused ${day.count('refused')}`,
+    `recovered ${day.count('recovered')}`,
+    `held ${day.count('held')}`,
+  ];
   const rate = s.signal.aborted ? 'stopping' : `${perSecond}/s`;
   return `${count(done).padStart(6)} of ${count(day.orders.length)}   ${words.join(' · ')}   ${opened - released} at work   ${rate}`;
 }

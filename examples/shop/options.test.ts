@@ -4,7 +4,14 @@ import { DEFAULT_ORDERS, parseOptions, UsageError } from './options.ts';
 
 describe('the command line', () => {
   it('has a default for everything', () => {
-    expect(parseOptions([])).toMatchObject({ orders: DEFAULT_ORDERS, count: Infinity, concurrency: 16, seed: 7, keep: false, quiet: false });
+    expect(parseOptions([])).toMatchObject({
+      orders: DEFAULT_ORDERS,
+      count: Infinity,
+      concurrency: 16,
+      seed: 7,
+      keep: false,
+      quiet: false,
+    });
   });
 
   it('is help before it is anything else', () => {

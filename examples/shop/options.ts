@@ -78,11 +78,13 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
 /** An audit needs a day from its beginning, so a database that has seen another day is no place for this one. */
 function mustBeNew(option: string, file: string): void {
   mustHaveDirectory(option, file);
-  if (existsSync(file) && statSync(file).size > 0) throw new UsageError(`${option}: found ${file} with something in it, expected a new or an empty file`);
+  if (existsSync(file) && statSync(file).size > 0)
+    throw new UsageError(`${option}: found ${file} with something in it, expected a new or an empty file`);
 }
 
 function mustHaveDirectory(option: string, file: string): void {
-  if (!existsSync(dirname(resolve(file)))) throw new UsageError(`${option}: found no directory ${dirname(resolve(file))}, expected a file in one that exists`);
+  if (!existsSync(dirname(resolve(file))))
+    throw new UsageError(`${option}: found no directory ${dirname(resolve(file))}, expected a file in one that exists`);
 }
 
 function wholeNumber(option: string, given: string, least: number, most: number): number {

@@ -65,13 +65,16 @@ export function parseOrders(text: string, file: string): Order[] {
       customer === '' ? `no customer, expected a name or an address` : '',
       /^[\w-]+$/.test(sku) ? '' : `sku ${show(sku)}, expected letters, digits, '-' or '_'`,
       wholeNumber(quantity, 1, 1_000) ? '' : `quantity ${show(quantity)}, expected a whole number from 1 to 1000`,
-      wholeNumber(amount, 1, 100_000_000) ? '' : `amount_cents ${show(amount)}, expected a whole number from 1 to 100000000`,
+      wholeNumber(amount, 1, 100_000_000)
+        ? ''
+        : `amount_cents ${show(amount)}, expected a whole number from 1 to 100000000`,
     ].filter((text) => text !== '');
     problems.push(...wrong.map((text) => `line ${at}: found ${text}`));
     if (!lineOf.has(id)) lineOf.set(id, at);
     orders.push({ id, customer, sku, quantity: Number(quantity), amountCents: Number(amount), discount });
   }
-  if (orders.length === 0 && problems.length === 0) problems.push('found a header and no order, expected at least one order');
+  if (orders.length === 0 && problems.length === 0)
+    problems.push('found a header and no order, expected at least one order');
   if (problems.length > 0) throw new OrderFileError(file, problems);
   return orders;
 }

@@ -15,7 +15,10 @@ export interface PaymentProcess {
 }
 
 /** Starts the server and waits until it listens. When it dies before `s` ends, `s` is cancelled with `PaymentServerGone`. */
-export async function startPaymentServer(s: Scope, options: { seed: number; ledgerFile: string }): Promise<PaymentProcess> {
+export async function startPaymentServer(
+  s: Scope,
+  options: { seed: number; ledgerFile: string },
+): Promise<PaymentProcess> {
   const program = fileURLToPath(new URL('./payments.ts', import.meta.url));
   const child = s.adopt(
     fork(program, ['--seed', String(options.seed), '--ledger', options.ledgerFile], {
@@ -28,7 +31,9 @@ export async function startPaymentServer(s: Scope, options: { seed: number; ledg
   );
   // Before the first wait: a process that dies while it starts is noticed like one that dies later.
   child.once('error', (error) => s.cancel(error));
-  child.once('exit', (code, signal) => s.cancel(new PaymentServerGone(`the payment server ended by itself (${signal ?? `code ${code}`})`)));
+  child.once('exit', (code, signal) =>
+    s.cancel(new PaymentServerGone(`the payment server ended by itself (${signal ?? `code ${code}`})`)),
+  );
   const [message] = (await once(child, 'message', { signal: s.signal })) as [{ port: number }];
   return { pid: child.pid as number, url: `http://127.0.0.1:${message.port}` };
 }

@@ -2,9 +2,9 @@
  * What goes wrong at the payment server, and when.
  *
  * Everything is decided by the seed, the key of the charge and how often the server has seen that key, never by the order in
- * which requests arrive: sixteen orders side by side meet the same weather as one after the other.
+ * which requests arrive.
  */
-import { createHash } from 'node:crypto';
+import { chance } from './chance.ts';
 
 /** What happens to one request to charge. `before` and `after` say whether the money had moved by then. */
 export type Fault =
@@ -66,9 +66,4 @@ export function faultOfCharge(seed: number, key: string, send: number): Fault {
 /** Whether a question about a key, or the wish to close it, is cut off without an answer. */
 export function questionIsCut(seed: number, key: string, question: number): boolean {
   return chance(seed, key, 'sky') < 0.001 || chance(seed, key, `question ${question}`) < 0.1;
-}
-
-/** A number in [0, 1) that belongs to these words and no others. */
-function chance(seed: number, key: string, about: string): number {
-  return createHash('sha256').update(`${seed}/${key}/${about}`).digest().readUIntBE(0, 6) / 2 ** 48;
 }

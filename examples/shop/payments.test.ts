@@ -24,7 +24,9 @@ function keyThatMeets(...faults: Fault[]): string {
 
 function withServer<T>(work: (payments: PaymentClient, s: Scope, ledgerFile: string) => Promise<T>): Promise<T> {
   return scope(async (s) => {
-    const directory = s.adopt(mkdtempSync(join(tmpdir(), 'holdfast-payments-test-')), (path) => rmSync(path, { recursive: true }));
+    const directory = s.adopt(mkdtempSync(join(tmpdir(), 'holdfast-payments-test-')), (path) =>
+      rmSync(path, { recursive: true }),
+    );
     const ledgerFile = join(directory, 'ledger.ndjson');
     const { url } = await startPaymentServer(s, { seed: SEED, ledgerFile });
     const payments = new PaymentClient(url);
@@ -35,7 +37,9 @@ function withServer<T>(work: (payments: PaymentClient, s: Scope, ledgerFile: str
 
 /** One attempt. A request that hangs is given up; one that is answered, somehow, has all the time it needs. */
 function send(payments: PaymentClient, key: string, s: Scope, patience: Duration = '10s'): Promise<Money | 'gave up'> {
-  return scope({ signal: s, timeout: patience, recover: () => 'gave up' as const }, (a) => payments.charge(key, 'order', 500, a));
+  return scope({ signal: s, timeout: patience, recover: () => 'gave up' as const }, (a) =>
+    payments.charge(key, 'order', 500, a),
+  );
 }
 
 describe('the payment server', () => {
@@ -92,7 +96,8 @@ describe('the payment server', () => {
   });
 
   it('fails by seed, key and how often the key was sent, and by nothing else', () => {
-    const weather = (seed: number): Fault[] => Array.from({ length: 400 }, (_, n) => faultOfCharge(seed, `order-${n}`, 1 + (n % 4)));
+    const weather = (seed: number): Fault[] =>
+      Array.from({ length: 400 }, (_, n) => faultOfCharge(seed, `order-${n}`, 1 + (n % 4)));
     expect(weather(7)).toEqual(weather(7));
     expect(weather(8)).not.toEqual(weather(7));
     expect(new Set(weather(7)).size).toBeGreaterThan(6);

@@ -63,7 +63,11 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
       return question(decodeURIComponent(key), verb === 'close', request, response);
     case 'GET /ledger':
       for (const chargeNow of stuck) chargeNow();
-      return answer(response, 200, [...accounts.values()].map(({ questions: _, ...entry }) => entry));
+      return answer(
+        response,
+        200,
+        [...accounts.values()].map(({ questions: _, ...entry }) => entry),
+      );
     default:
       return answer(response, 404, { error: `no such place: ${route}` });
   }
@@ -131,7 +135,8 @@ function question(key: string, close: boolean, request: IncomingMessage, respons
 
 function accountOf(key: string, order: string): Account {
   let account = accounts.get(key);
-  if (!account) accounts.set(key, (account = { key, order, sends: 0, charges: [], declined: false, closed: false, questions: 0 }));
+  if (!account)
+    accounts.set(key, (account = { key, order, sends: 0, charges: [], declined: false, closed: false, questions: 0 }));
   account.order ||= order;
   return account;
 }

@@ -13,12 +13,12 @@
  * money**. It leaves `reserved` only when it is known where the money is, or when every means of finding out has failed. Nothing
  * is ever refunded: an order whose money turns out to be taken is completed, which needs nobody else's help.
  *
- * | step         | function                | its transaction                          |
+ * | step         | function                | its transaction                         |
  * |--------------|-------------------------|------------------------------------------|
- * | → reserved   | `reservation.reserve`   | takes the goods and writes the row        |
- * | → confirmed  | `reservation.confirm`   | writes the charge into the row            |
- * | → released   | `reservation.release`   | puts the goods back and marks the row     |
- * | → held       | `reservation.hold`      | marks the row                             |
+ * | → reserved   | `reservation.reserve`   | takes the goods and writes the row       |
+ * | → confirmed  | `reservation.confirm`   | writes the charge into the row           |
+ * | → released   | `reservation.release`   | puts the goods back and marks the row    |
+ * | → held       | `reservation.hold`      | marks the row                            |
  *
  * No transaction is open while a charge is under way (see store.ts for why none can be).
  */
@@ -59,62 +59,67 @@ export function placeOrder(order: Order, shop: Shop, parent: Scope): Promise<End
   const trace = traceOf(shop.seed, order.id);
   const key = `order-${order.id}`;
 
-  return scope({ name: `order ${order.id}`, signal: parent, values: [[traceId, trace]] }, async (s): Promise<Ending> => {
-    let rowNow = (): RowState | 'none' => 'none';
+  return scope(
+    { name: `order ${order.id}`, signal: parent, values: [[traceId, trace]] },
+    async (s): Promise<Ending> => {
+      let rowNow = (): RowState | 'none' => 'none';
 
-    // First in, last out: everything is released when this one tells how the order ended. A refusal or a bug is this order's
-    // own affair; it is recovered here, and the others go on. (A cancellation is nothing that one can recover from.)
-    s.defer((exit) => {
-      const ending = endingOf(exit, { reason: parent.signal.reason, trace, row: rowNow() });
-      shop.ended(order, ending);
-      exit.recover(ending);
-    });
+      // First in, last out: everything is released when this one tells how the order ended. A refusal or a bug is this order's
+      // own affair; it is recovered here, and the others go on. (A cancellation is nothing that one can recover from.)
+      s.defer((exit) => {
+        const ending = endingOf(exit, { reason: parent.signal.reason, trace, row: rowNow() });
+        shop.ended(order, ending);
+        exit.recover(ending);
+      });
 
-    const connection = s.use(shop.store.connect());
-    const receipt = s.use(await shop.receipts.open(order.id));
-    const reservation = s.use(connection.prepareReservation(order, key, trace));
-    rowNow = () => reservation.state;
+      const connection = s.use(shop.store.connect());
+      const receipt = s.use(await shop.receipts.open(order.id));
+      const reservation = s.use(connection.prepareReservation(order, key, trace));
+      rowNow = () => reservation.state;
 
-    reservation.reserve();
-    let money: Money = { is: 'untouched' };
+      s.throwIfAborted(); // nothing is begun any more when the shop is being stopped
+      reservation.reserve();
+      let money: Money = { is: 'untouched' };
 
-    // A receipt for every confirmed row, whatever confirmed it. A bug in here replaces what else had failed, since it is the
-    // news: the row and the money are settled by now.
-    s.defer(async (exit) => {
-      if (reservation.state !== 'confirmed' || money.is !== 'charged') return;
-      try {
-        await receipt.publish(order, money.charge);
-      } catch (bug) {
-        exit.fail(bug);
-      }
-    });
+      // A receipt for every confirmed row, whatever confirmed it. A bug in here replaces what else had failed, since it is the
+      // news: the row and the money are settled by now.
+      s.defer(async (exit) => {
+        if (reservation.state !== 'confirmed' || money.is !== 'charged') return;
+        try {
+          await receipt.publish(order, money.charge);
+        } catch (bug) {
+          exit.fail(bug);
+        }
+      });
 
-    // The row follows the money. Cancellation does not reach this function: `s` is a shield while it runs, so that Ctrl-C in
-    // the middle of a charge leaves it the time to find out what became of it.
-    s.defer(async (exit) => {
-      if (reservation.state !== 'reserved') return;
-      const note = exit.ok ? '' : String(exit.error);
-      if (money.is === 'unknown') money = await findOut(key, shop.payments, s);
-      switch (money.is) {
-        case 'charged':
-          return reservation.confirm(money.charge, note);
-        case 'unknown':
-          return reservation.hold(`${note}; ${money.because}`);
-        default:
-          return reservation.release(note);
-      }
-    });
+      // The row follows the money. Cancellation does not reach this function: `s` is a shield while it runs, so that Ctrl-C in
+      // the middle of a charge leaves it the time to find out what became of it.
+      s.defer(async (exit) => {
+        if (reservation.state !== 'reserved') return;
+        const note = exit.ok ? '' : String(exit.error);
+        if (money.is === 'unknown') money = await findOut(key, shop.payments, s);
+        switch (money.is) {
+          case 'charged':
+            return reservation.confirm(money.charge, note);
+          case 'unknown':
+            return reservation.hold(`${note}; ${money.because}`);
+          default:
+            return reservation.release(note);
+        }
+      });
 
-    const cents = priceInCents(order);
-    money = { is: 'unknown', because: 'a request is under way' }; // from here on, until the answer is here
-    money = await charge(key, order, cents, shop.payments, s);
+      const cents = priceInCents(order);
+      // Before the first request and not after it: from here to the answer, whoever ends this scope has to ask.
+      money = { is: 'unknown', because: 'a request is under way' };
+      money = await charge(key, order, cents, shop.payments, s);
 
-    if (money.is === 'declined') throw new CardDeclined('card declined');
-    if (money.is !== 'charged') throw new NoAnswer(money.is === 'unknown' ? money.because : `charge ${money.is}`);
+      if (money.is === 'declined') throw new CardDeclined('card declined');
+      if (money.is !== 'charged') throw new NoAnswer(money.is === 'unknown' ? money.because : `charge ${money.is}`);
 
-    reservation.confirm(money.charge, '');
-    return { kind: 'placed', afterAsking: false };
-  }).catch((error: unknown) => {
+      reservation.confirm(money.charge, '');
+      return { kind: 'placed', afterAsking: false };
+    },
+  ).catch((error: unknown) => {
     // An order that was refused, or found a bug, while the shop was being stopped: it has been told, and is not what ended
     // the day.
     parent.throwIfAborted();
@@ -126,7 +131,8 @@ function endingOf(exit: Exit, known: { reason: unknown; trace: string; row: RowS
   const { error } = exit;
   if (exit.ok) return { kind: 'placed', afterAsking: false };
   // The row should have followed the money and could not: that is the news, whatever went before.
-  if (known.row === 'reserved') return { kind: 'recovered', bug: suppressedErrors(error).at(-1) ?? error, trace: known.trace, row: known.row };
+  if (known.row === 'reserved')
+    return { kind: 'recovered', bug: suppressedErrors(error).at(-1) ?? error, trace: known.trace, row: known.row };
   if (exit.cancelled && error === known.reason) return { kind: 'stopped', row: known.row };
   if (error instanceof OutOfStock) return { kind: 'refused', why: 'out of stock' };
   if (error instanceof CardDeclined) return { kind: 'refused', why: 'card declined' };

@@ -47,7 +47,9 @@ export class Receipt implements AsyncDisposable {
     // money was taken and the row is confirmed, so this order is placed, and only its receipt is missing.
     const domain = order.customer.split('@')[1]!.toUpperCase();
     const price = (charge.cents / 100).toFixed(2);
-    await this.#file.writeFile(`${order.customer} (${domain})\n${order.quantity} × ${order.sku}  € ${price}\n${charge.id}\n`);
+    await this.#file.writeFile(
+      `${order.customer} (${domain})\n${order.quantity} × ${order.sku}  € ${price}\n${charge.id}\n`,
+    );
     await rename(`${this.#path}.tmp`, this.#path);
   }
 

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
-import { seededRandom } from 'holdfast/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { OrderLine } from './audit.ts';
+import { chance } from './chance.ts';
 import { COLUMNS } from './orders.ts';
 
 const PROGRAM = fileURLToPath(new URL('./main.ts', import.meta.url));
@@ -33,8 +33,14 @@ interface Report {
 }
 
 /** Runs the shop with a temporary directory of its own. `meanwhile` begins when the payment server listens. */
-async function shop(args: readonly string[], meanwhile?: (shop: { kill(signal: NodeJS.Signals): void; serverPid: number }) => unknown): Promise<Run> {
-  const child = spawn(process.execPath, [PROGRAM, '--quiet', ...args], { env: { ...process.env, TMPDIR: emptyPlace('tmp') }, stdio: ['ignore', 'pipe', 'pipe'] });
+async function shop(
+  args: readonly string[],
+  meanwhile?: (shop: { kill(signal: NodeJS.Signals): void; serverPid: number }) => unknown,
+): Promise<Run> {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', PROGRAM, '--quiet', ...args], {
+    env: { ...process.env, TMPDIR: emptyPlace('tmp') },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let out = '';
   let err = '';
   let serverPid = 0;
@@ -56,7 +62,9 @@ function emptyPlace(name: string): string {
 
 /** Everything in any of the temporary directories that the program was given. */
 function leftovers(): string[] {
-  return readdirSync(place).filter((name) => name.startsWith('tmp-')).flatMap((name) => readdirSync(join(place, name)));
+  return readdirSync(place)
+    .filter((name) => name.startsWith('tmp-'))
+    .flatMap((name) => readdirSync(join(place, name)));
 }
 
 function isRunning(pid: number): boolean {
@@ -138,8 +146,7 @@ describe('a day in the shop', () => {
 });
 
 describe('a day that is cut short', () => {
-  const random = seededRandom(SEED, 'moments');
-  const moments = Array.from({ length: 4 }, () => Math.floor(random() ** 2 * 1_500));
+  const moments = ['first', 'second', 'third', 'fourth'].map((which) => Math.floor(chance(SEED, which) ** 2 * 1_500));
 
   it.for(moments)('ends cleanly when SIGINT comes %i ms after the opening, whatever is under way', async (afterMs) => {
     const run = await shop(kept(), ({ kill }) => setTimeout(kill, afterMs, 'SIGINT'));
@@ -168,6 +175,7 @@ describe('a day that is cut short', () => {
 
     expect(run.code).toBe(1);
     expect(run.err).toContain('PaymentServerGone');
+    expect(run.out).toContain('its ledger is read from the file that it has left');
     expect(report().balanced).toBe(true);
     const held = report().lines.filter((line) => line.row === 'held');
     expect(held.length).toBeGreaterThan(0);
@@ -191,7 +199,11 @@ describe('wrong input', () => {
   });
 
   it('names every bad line of an order file, with what was found and what was expected', async () => {
-    const file = orderFile('a,ada@example.org,mug,1,1000,', 'a,ben@example.org,mug,0,1000,', 'c,chiara@example.org,mug');
+    const file = orderFile(
+      'a,ada@example.org,mug,1,1000,',
+      'a,ben@example.org,mug,0,1000,',
+      'c,chiara@example.org,mug',
+    );
     const run = await shop(['--orders', file]);
 
     expect(run).toMatchObject({ code: 2, out: '', serverPid: 0 });

@@ -132,7 +132,11 @@ export class Reservation implements Disposable {
   #move: StatementSync | undefined;
   #state: RowState | 'none' = 'none';
 
-  constructor(db: DatabaseSync, of: { order: Order; chargeKey: string; traceId: string }, counts: { opened: number; released: number }) {
+  constructor(
+    db: DatabaseSync,
+    of: { order: Order; chargeKey: string; traceId: string },
+    counts: { opened: number; released: number },
+  ) {
     this.#db = db;
     this.#of = of;
     this.#counts = counts;
@@ -152,9 +156,12 @@ export class Reservation implements Disposable {
     const { order, chargeKey, traceId } = this.#of;
     transaction(this.#db, () => {
       const taken = this.#db.prepare('UPDATE stock SET left = left - ? WHERE sku = ? AND left >= ?');
-      if (taken.run(order.quantity, order.sku, order.quantity).changes === 0) throw new OutOfStock(`${order.quantity} × ${order.sku}`);
+      if (taken.run(order.quantity, order.sku, order.quantity).changes === 0)
+        throw new OutOfStock(`${order.quantity} × ${order.sku}`);
       this.#db
-        .prepare(`INSERT INTO reservations (order_id, sku, quantity, charge_key, trace_id, state) VALUES (?, ?, ?, ?, ?, 'reserved')`)
+        .prepare(
+          `INSERT INTO reservations (order_id, sku, quantity, charge_key, trace_id, state) VALUES (?, ?, ?, ?, ?, 'reserved')`,
+        )
         .run(order.id, order.sku, order.quantity, chargeKey, traceId);
     });
     this.#state = 'reserved';
@@ -181,8 +188,10 @@ export class Reservation implements Disposable {
     if (!move) throw new Error(`the statement of order ${order.id} was released`);
     transaction(this.#db, () => {
       const { changes } = move.run(state, charge?.id ?? null, charge?.cents ?? null, note, order.id);
-      if (changes !== 1) throw new Error(`order ${order.id} is ${this.#state}, not reserved: it cannot become ${state}`);
-      if (state === 'released') this.#db.prepare('UPDATE stock SET left = left + ? WHERE sku = ?').run(order.quantity, order.sku);
+      if (changes !== 1)
+        throw new Error(`order ${order.id} is ${this.#state}, not reserved: it cannot become ${state}`);
+      if (state === 'released')
+        this.#db.prepare('UPDATE stock SET left = left + ? WHERE sku = ?').run(order.quantity, order.sku);
     });
     this.#state = state;
   }
