@@ -4,7 +4,7 @@
  * A service has thousands of timeouts pending that nearly all end before they fire, and of sleeps that nearly all fire.
  * A platform timer for each costs 80 to 330 ns and about a kilobyte. Here a duration has one list and one platform timer:
  * timers of one duration fall due in the order in which they began, so the list needs no heap, and to start or stop a timer
- * is to link or unlink it. Durations are rounded up to a step of 1/32, at most 8 ms, so that jittered delays share lists too.
+ * is to link or unlink it. Durations are rounded up to a step below 1/32, at most 8 ms, so that jittered delays share lists too.
  *
  * Contract: never early (times are read from the clock, and a platform timer that fires early is armed again); late by
  * at most 1/32 of the duration, not less than 2 ms nor more than 10 ms, plus what a busy event loop adds.
@@ -83,8 +83,8 @@ class TimerList extends List {
 /** Starts a timer. */
 export function startTimer(timer: Timer, durationMs: number): void {
   timer.startedMs = now();
-  // A power of two up to 1/32 of the duration: with the platform's own millisecond it keeps the contract's lateness.
-  const step = durationMs < 64 ? 1 : durationMs < 128 ? 2 : durationMs < 256 ? 4 : 8;
+  // Powers of two. With the millisecond that the platform rounds up to, each is 1/32 of the shortest duration it is used for.
+  const step = durationMs < 96 ? 1 : durationMs < 160 ? 2 : durationMs < 288 ? 4 : 8;
   const roundedMs = Math.ceil(durationMs / step) * step;
   let list = lists.get(roundedMs);
   if (list === undefined) lists.set(roundedMs, (list = new TimerList(roundedMs)));
