@@ -223,6 +223,7 @@ export function chainHolds(error: unknown, wanted: unknown): boolean {
     } catch {
       return false;
     }
+    if (at === undefined) return false; // no cause, which is not a wrapped `undefined`
   }
   return false;
 }
