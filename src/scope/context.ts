@@ -13,6 +13,7 @@
 import { captureContext, clock, Link, List, Timer, TimeoutError, type RunInContext } from '../foundation/index.ts';
 import { Values } from './context-key.ts';
 import { NONE } from './frame.ts';
+import { ScopeEndedError } from './scope-ended-error.ts';
 
 export class Context extends List {
   /** Why it was aborted: the first reason given. `NONE` while it is not. */
@@ -90,10 +91,11 @@ export class Context extends List {
     this.timer = null;
   }
 
-  /** Leaves the tree, now or when the last call that is linked to it has left. */
-  end(): void {
+  /** Leaves the tree, now or when the last call that is linked to it has left. Nobody sleeps on in what has ended; `of` is whose it is, for the error. */
+  end(of: string): void {
     this.ended = true;
     this.owner = null;
+    if (this.first !== null && this.reason === NONE) this.wake(new ScopeEndedError(of));
     if (this.first === null) this.leave();
   }
 
@@ -118,13 +120,17 @@ export class Context extends List {
 
   /** Second pass: wakes who sleeps here, then aborts the signal, whose listeners may do anything. */
   private tell(): void {
-    for (let link = this.first; link !== null;) {
-      const { next } = link; // a sleeper leaves when it is told
-      if (link instanceof SleepLink) link.sleeper.abort(this.reason);
-      link = next;
-    }
+    this.wake(this.reason);
     // Listeners run in the async context of the scope, not of whoever aborts, which may be a timer that many calls share.
     this.runInContext?.(() => this.controller?.abort(this.reason));
+  }
+
+  private wake(reason: unknown): void {
+    for (let link = this.first; link !== null;) {
+      const { next } = link; // a sleeper leaves when it is told
+      if (link instanceof SleepLink) link.sleeper.abort(reason);
+      link = next;
+    }
   }
 
   /** Takes the reason from above. False if there is one already: then all below has been reached with that. */
@@ -151,13 +157,13 @@ export class Context extends List {
     return this.controller.signal;
   }
 
-  /** Waits; an abort ends it with the reason. */
-  sleep(durationMs: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (this.reason !== NONE) reject(this.reason);
-      else if (durationMs === 0) resolve();
-      else clock.start(new Sleeper(this, resolve, reject), durationMs);
-    });
+  /** Waits; an abort ends it with the reason. Refused with `refusal` if that is not `NONE`. */
+  sleep(durationMs: number, refusal: unknown): Promise<void> {
+    const sleeper = new Sleeper(this);
+    if (refusal !== NONE) sleeper.abort(refusal);
+    else if (durationMs === 0) sleeper.fire();
+    else clock.start(sleeper, durationMs);
+    return sleeper.wait.promise;
   }
 }
 
@@ -181,26 +187,25 @@ class DeadlineTimer extends Timer {
 
 /** One wait: its timer in the clock's list, its link in the context's. */
 class Sleeper extends Timer {
+  readonly wait: PromiseWithResolvers<void> = Promise.withResolvers();
   private readonly link = new SleepLink(this);
-  private readonly resolve: () => void;
-  private readonly reject: (reason: unknown) => void;
 
-  constructor(context: Context, resolve: () => void, reject: (reason: unknown) => void) {
+  constructor(context: Context) {
     super();
-    this.resolve = resolve;
-    this.reject = reject;
     context.add(this.link);
   }
 
   override fire(): void {
     this.link.leave();
-    this.resolve();
+    this.wait.resolve();
   }
 
   abort(reason: unknown): void {
     this.leave();
     this.link.leave();
-    this.reject(reason);
+    // Whoever sleeps without waiting for it, or starts to wait later, is no reason to end the process.
+    this.wait.promise.catch(() => {});
+    this.wait.reject(reason);
   }
 }
 

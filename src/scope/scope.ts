@@ -119,8 +119,7 @@ export class RunningScope extends Frame implements Scope {
   sleep(time: Duration): Promise<void> {
     const ms = durationOption('sleep', time);
     const context = this.currentContext;
-    if (this.phase === ENDED && context.reason === NONE) return Promise.reject(this.endedError());
-    return context.sleep(ms);
+    return context.sleep(ms, this.phase === ENDED && context.reason === NONE ? this.endedError() : context.reason);
   }
 
   go<T>(body: Body<T>): Task<T> {
@@ -208,6 +207,7 @@ export class RunningScope extends Frame implements Scope {
 
   protected override nextTurn(): void {
     super.nextTurn();
+    this.shield?.end(this.label);
     this.shield = null;
   }
 
@@ -250,7 +250,7 @@ export class RunningScope extends Frame implements Scope {
 
   end(): void {
     this.phase = ENDED;
-    this.ownContext?.end();
+    this.ownContext?.end(this.label);
     this.settings.onEnd?.(this);
   }
 }
