@@ -11,12 +11,13 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
 import { locked } from './lock.mjs';
-import { at, foreignPath, pinnedNode, readJson, run, runNode, tail } from './project.mjs';
+import { at, cacheFolder, foreignPath, pinnedNode, readJson, run, runNode, tail } from './project.mjs';
 import { Failure, note, step } from './say.mjs';
 
 const installStamp = at('node_modules', '.holdfast-installed');
@@ -47,12 +48,23 @@ function isInstalled() {
 }
 
 async function install() {
-  if (!holdsLockedVersions()) {
-    note('installing the dependencies of the lock file with npm ci, this takes about half a minute');
-    await step('install', 'npm ci', npmCi);
+  const version = lockedNode();
+  const complete = holdsLockedVersions();
+  if (!complete || !existsSync(pinnedNode)) {
+    const program = join(cacheFolder, `node-${version}`, basename(pinnedNode));
+    await step('node', `Node ${version}, for every tool and test`, () => fetchNode(version, program));
+    if (!complete) {
+      note('installing the dependencies of the lock file with npm ci, this takes about half a minute');
+      await step('install', 'npm ci', () => npmCi(dirname(program)));
+    }
+    putPinnedNode(program);
   }
-  await step('node', 'the pinned Node', ensurePinnedNode);
+  await checkPinnedNode(version);
   writeFileSync(installStamp, installId());
+}
+
+function lockedNode() {
+  return readJson(at('package-lock.json')).packages['node_modules/node'].version;
 }
 
 /** True after somebody ran `npm ci` or `npm install` by hand. npm writes its hidden lock file last. */
@@ -60,14 +72,36 @@ function holdsLockedVersions() {
   try {
     const wanted = Object.entries(readJson(at('package-lock.json')).packages);
     const present = readJson(at('node_modules', '.package-lock.json')).packages;
-    return wanted.every(([path, entry]) => path === '' || entry.optional || present[path]?.version === entry.version);
+    return wanted.every(([path, entry]) => {
+      if (path === '' || (entry.optional && !isForThisPlatform(entry))) return true;
+      return present[path]?.version === entry.version;
+    });
   } catch {
     return false;
   }
 }
 
-async function npmCi() {
-  const ended = await npm(['ci', '--no-audit', '--no-fund']);
+/**
+ * Of the optional packages only the binaries of the tools count: an old Node leaves them out without a word.
+ * @param {{ os?: string[], cpu?: string[], libc?: string[] }} entry
+ */
+function isForThisPlatform({ os, cpu, libc }) {
+  if (!os || !cpu) return false;
+  return os.includes(process.platform) && cpu.includes(process.arch) && (!libc || libc.includes(systemLibc()));
+}
+
+function systemLibc() {
+  const { header } = /** @type {{ header: { glibcVersionRuntime?: string } }} */ (process.report.getReport());
+  return header.glibcVersionRuntime ? 'glibc' : 'musl';
+}
+
+/**
+ * npm ci runs on the pinned Node: npm leaves out an optional package, and such are the binaries of the tools, when the Node
+ * that runs npm is too old for it. Install scripts are not run: nothing here needs them but `node`, whose binary is there.
+ * @param {string} nodeFolder
+ */
+async function npmCi(nodeFolder) {
+  const ended = await npm(['ci', '--ignore-scripts', '--no-audit', '--no-fund'], nodeFolder);
   if (ended.code !== 0) {
     throw new Failure('npm ci failed, the dependencies are not installed', {
       why: tail(ended.output),
@@ -77,28 +111,38 @@ async function npmCi() {
   return ended.output.match(/added \d+ packages/)?.[0] ?? 'npm ci';
 }
 
-/** @param {string[]} args */
-function npm(args) {
+/**
+ * @param {string[]} args
+ * @param {string} [nodeFolder] where the Node is that runs npm, if not the machine's own
+ */
+function npm(args, nodeFolder) {
   // Not through our own node_modules: npm ci removes that folder, with the Node inside it.
-  const env = { ...process.env, PATH: foreignPath() };
-  return run(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, { env });
+  const path = nodeFolder ? [nodeFolder, foreignPath()].join(delimiter) : foreignPath();
+  return run(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, { env: { ...process.env, PATH: path } });
 }
 
 /**
- * The package `node` fetches its binary in an install script. Where install scripts are off there is none, and every tool
- * would silently run on the machine's own Node: so it is fetched here, and its version is checked.
+ * Puts the Node where `npm run` and the tools look for it.
+ * @param {string} program
  */
-async function ensurePinnedNode() {
-  const wanted = `v${readJson(at('package-lock.json')).packages['node_modules/node'].version}`;
-  await fetchNode(wanted.slice(1), pinnedNode);
+function putPinnedNode(program) {
+  const link = at('node_modules', '.bin', basename(pinnedNode));
+  mkdirSync(dirname(pinnedNode), { recursive: true });
+  copyFileSync(program, pinnedNode);
+  if (!existsSync(link)) symlinkSync(join('..', 'node', 'bin', basename(pinnedNode)), link);
+}
+
+/**
+ * Without the pinned Node everything would silently run on the machine's own.
+ * @param {string} version
+ */
+async function checkPinnedNode(version) {
   const found = (await runNode(['--version'])).output.trim();
-  if (found !== wanted) {
-    throw new Failure(`the project's Node is ${found || 'not there'}, not ${wanted}`, {
-      why: `${pinnedNode} is not the one that package-lock.json names.`,
-      todo: 'Remove node_modules and run the same command again.',
-    });
-  }
-  return `Node ${found.slice(1)}, for every tool and test`;
+  if (found === `v${version}`) return;
+  throw new Failure(`the project's Node is ${found || 'not there'}, not v${version}`, {
+    why: `${pinnedNode} is not the one that package-lock.json names.`,
+    todo: 'Remove node_modules and run the same command again.',
+  });
 }
 
 /**
