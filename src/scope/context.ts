@@ -76,6 +76,12 @@ export class Context extends List {
     clock.start(this.timer, timeoutMs);
   }
 
+  /** Shows a deadline that somebody else keeps. */
+  expectWithin(timeoutMs: number): void {
+    this.timer = new DeadlineTimer(this, timeoutMs, '');
+    this.timer.startedMs = clock.now();
+  }
+
   /** The nearest deadline on the way to the root, on the monotonic clock. */
   get deadline(): number {
     let nearest = Infinity;

@@ -86,6 +86,8 @@ export class RunningScope extends Frame implements Scope {
     if (this.shield === null) {
       this.shield = new Context();
       this.shield.values = this.ownContext?.values ?? null;
+      const { cleanupTimeoutMs } = this.settings;
+      if (cleanupTimeoutMs !== undefined) this.shield.expectWithin(cleanupTimeoutMs);
     }
     return this.shield;
   }
@@ -219,12 +221,13 @@ export class RunningScope extends Frame implements Scope {
 
   /** The same cleanup, given up when it overruns. */
   private bounded(pending: PromiseLike<unknown>, timeoutMs: number): Promise<unknown> {
+    const shield = this.currentContext; // its deadline counts from now
     return new Promise((resolve, reject) => {
       const timer = new CleanupTimer(() => {
         const error = new TimeoutError(`a cleanup of ${this.label}`, timeoutMs, true);
         this.turn++; // its exit is inert from now on
         if (cleanupOverran.observed) cleanupOverran.emit({ name: this.name, timeoutMs });
-        this.shield?.cancel(error);
+        shield.cancel(error);
         reject(error);
       });
       clock.start(timer, timeoutMs);
