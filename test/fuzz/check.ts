@@ -21,20 +21,30 @@ export interface Difference {
   readonly actual: Trace;
 }
 
-export type Verdict = { readonly same: true; readonly schedules: number } | { readonly skipped: string } | { readonly differs: Difference };
+export type Verdict =
+  | { readonly same: true; readonly schedules: number }
+  | { readonly skipped: string }
+  | { readonly differs: Difference };
 
 export async function check(program: Program, run: Runner, mutant?: Mutant, schedules = SCHEDULES): Promise<Verdict> {
   const expected = interpret(program);
   if (expected.skip) return { skipped: expected.skip };
   const actual = await run(program);
+  const verdict = compare(program, expected, actual, undefined, schedules);
+  if (!('same' in verdict)) return verdict;
   const wrong = broken(actual);
   if (wrong.length > 0) return { differs: { what: wrong.join('; '), expected, actual } };
-  const verdict = compare(program, expected, actual, undefined, schedules);
-  if (!mutant || !('same' in verdict)) return verdict;
+  if (!mutant) return verdict;
   return compare(program, interpret(program, { mutant }), actual, mutant, schedules);
 }
 
-function compare(program: Program, expected: Trace, actual: Trace, mutant: Mutant | undefined, schedules: number): Verdict {
+function compare(
+  program: Program,
+  expected: Trace,
+  actual: Trace,
+  mutant: Mutant | undefined,
+  schedules: number,
+): Verdict {
   const what = difference(expected, actual);
   if (what === undefined) return { same: true, schedules: 1 };
   for (let schedule = 1; schedule <= schedules && expected.raced; schedule++) {

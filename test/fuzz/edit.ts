@@ -13,7 +13,8 @@ export function* walk(node: object, path: Path = []): Generator<Path> {
 }
 
 /** What stands at `path`; `undefined` if nothing does. */
-export const at = (node: unknown, path: Path): unknown => path.reduce((value, key) => (value as Record<string | number, unknown> | undefined)?.[key], node);
+export const at = (node: unknown, path: Path): unknown =>
+  path.reduce((value, key) => (value as Record<string | number, unknown> | undefined)?.[key], node);
 
 /** A copy with another value at `path`; `undefined` takes the field away. */
 export function changed(program: Program, path: Path, value: unknown): Program {
@@ -25,10 +26,13 @@ export function changed(program: Program, path: Path, value: unknown): Program {
   return copy;
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
-export const isFrame = (value: unknown): value is Record<string, unknown> => isObject(value) && 'body' in value && 'id' in value;
+export const isFrame = (value: unknown): value is Record<string, unknown> =>
+  isObject(value) && 'body' in value && 'id' in value;
 
 export const isEnd = (value: unknown): boolean => isObject(value) && typeof value['end'] === 'string';
 
-export const isScript = (value: unknown): value is Record<string, unknown> & Script => isObject(value) && Array.isArray(value['steps']) && 'end' in value;
+export const isScript = (value: unknown): value is Record<string, unknown> & Script =>
+  isObject(value) && Array.isArray(value['steps']) && 'end' in value;

@@ -12,11 +12,15 @@ import { findsMutant } from './fuzz.ts';
 const SEED = process.env['HOLDFAST_SEED'] ?? 'holdfast';
 const PROGRAMS = 20_000;
 
-test(`the scope does what the rules say in ${PROGRAMS} generated programs (seed ${SEED})`, { timeout: 120_000 }, async () => {
-  const { finding, compared } = await fuzz({ seed: SEED, to: PROGRAMS });
-  if (finding) expect.fail(report(SEED, finding));
-  expect(compared).toBeGreaterThan(0.95 * PROGRAMS);
-});
+test(
+  `the scope does what the rules say in ${PROGRAMS} generated programs (seed ${SEED})`,
+  { timeout: 120_000 },
+  async () => {
+    const { finding, compared } = await fuzz({ seed: SEED, to: PROGRAMS });
+    if (finding) expect.fail(report(SEED, finding));
+    expect(compared).toBeGreaterThan(0.95 * PROGRAMS);
+  },
+);
 
 describe('the fuzzer finds each mutant of the rules', () => {
   test.each(mutants)('$rule: $changes ($name)', { timeout: 60_000 }, async ({ name }) => {

@@ -68,7 +68,13 @@ async function batch(
 /** Small programs have few orders, and thousands of them are tried. */
 const SCHEDULES_TO_SHRINK = 300;
 
-async function minimize(run: Runner, index: number, program: Program, found: Difference, mutant: Mutant | undefined): Promise<Finding> {
+async function minimize(
+  run: Runner,
+  index: number,
+  program: Program,
+  found: Difference,
+  mutant: Mutant | undefined,
+): Promise<Finding> {
   let difference = found;
   const minimal = await shrink(program, async (candidate) => {
     const verdict = await check(candidate, run, mutant, SCHEDULES_TO_SHRINK);

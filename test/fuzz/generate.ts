@@ -26,23 +26,85 @@ interface Place {
 }
 
 const MAX_DEPTH = 4;
-const KINDS: readonly ErrorKind[] = ['plain', 'plain', 'plain', 'plain', 'plain', 'frozen', 'hostile', 'cyclic', 'string', 'undefined'];
+const KINDS: readonly ErrorKind[] = [
+  'plain',
+  'plain',
+  'plain',
+  'plain',
+  'plain',
+  'frozen',
+  'hostile',
+  'cyclic',
+  'string',
+  'undefined',
+];
 
 /** What a script may do, by weight. */
 const STEPS: Record<Where, readonly [Step['do'], number][]> = {
   body: [
-    ['sleep', 10], ['deaf', 6], ['defer', 14], ['use', 2], ['adopt', 2], ['go', 10], ['await', 5], ['cancelTask', 3], ['cancel', 3],
-    ['scope', 7], ['race', 2], ['map', 2], ['scopeSync', 1], ['check', 1], ['look', 1], ['time', 1], ['watch', 1],
+    ['sleep', 10],
+    ['deaf', 6],
+    ['defer', 14],
+    ['use', 2],
+    ['adopt', 2],
+    ['go', 10],
+    ['await', 5],
+    ['cancelTask', 3],
+    ['cancel', 3],
+    ['scope', 7],
+    ['race', 2],
+    ['map', 2],
+    ['scopeSync', 1],
+    ['check', 1],
+    ['look', 1],
+    ['time', 1],
+    ['watch', 1],
   ],
   cleanup: [
-    ['recover', 6], ['set', 2], ['fail', 2], ['peek', 2], ['defer', 3], ['sleep', 4], ['deaf', 3], ['never', 2], ['scope', 2], ['go', 1],
-    ['cancel', 1], ['later', 1], ['look', 1], ['time', 1], ['watch', 1], ['scopeSync', 1],
+    ['recover', 6],
+    ['set', 2],
+    ['fail', 2],
+    ['peek', 2],
+    ['defer', 3],
+    ['sleep', 4],
+    ['deaf', 3],
+    ['never', 2],
+    ['scope', 2],
+    ['go', 1],
+    ['cancel', 1],
+    ['later', 1],
+    ['look', 1],
+    ['time', 1],
+    ['watch', 1],
+    ['scopeSync', 1],
   ],
-  dispose: [['sleep', 4], ['deaf', 3], ['never', 1], ['defer', 1], ['cancel', 1]],
+  dispose: [
+    ['sleep', 4],
+    ['deaf', 3],
+    ['never', 1],
+    ['defer', 1],
+    ['cancel', 1],
+  ],
   resource: [['deaf', 1]], // it knows nothing of the scope that will dispose of it
-  recover: [['deaf', 3], ['defer', 2], ['scope', 1]],
-  syncBody: [['defer', 6], ['use', 1], ['adopt', 1], ['scopeSync', 1]],
-  syncCleanup: [['recover', 4], ['set', 2], ['fail', 2], ['peek', 2], ['defer', 2], ['scopeSync', 1]],
+  recover: [
+    ['deaf', 3],
+    ['defer', 2],
+    ['scope', 1],
+  ],
+  syncBody: [
+    ['defer', 6],
+    ['use', 1],
+    ['adopt', 1],
+    ['scopeSync', 1],
+  ],
+  syncCleanup: [
+    ['recover', 4],
+    ['set', 2],
+    ['fail', 2],
+    ['peek', 2],
+    ['defer', 2],
+    ['scopeSync', 1],
+  ],
 };
 
 /** What a script does that waits: one that does none of it may be a plain function. */
@@ -106,7 +168,10 @@ class Generator {
     const random = this.#random;
     const id = this.#site();
     const cleanupTimeout = optioned && random.chance(0.25) ? this.#ms() : undefined;
-    const body = this.#script({ where: 'body', depth, limited: cleanupTimeout !== undefined, careful: false, tasks: [] }, id);
+    const body = this.#script(
+      { where: 'body', depth, limited: cleanupTimeout !== undefined, careful: false, tasks: [] },
+      id,
+    );
     return {
       id,
       ...(optioned && random.chance(0.25) && { timeout: this.#ms() }),
@@ -145,7 +210,8 @@ class Generator {
       if (i === 1 && frame !== undefined) this.#frames.push(frame);
       const step = this.#step(place);
       if (step) steps.push(step);
-      if (step && 'task' in step && step.do !== 'await' && step.do !== 'cancelTask') this.#followTask(place, steps, step.task);
+      if (step && 'task' in step && step.do !== 'await' && step.do !== 'cancelTask')
+        this.#followTask(place, steps, step.task);
     }
     if (frame !== undefined && !this.#frames.includes(frame)) this.#frames.push(frame);
     const end = this.#end(place);
@@ -163,7 +229,8 @@ class Generator {
     const dice = random.next();
     if (place.where === 'body' || place.where === 'syncBody') return this.#bodyEnd(place.where, dice);
     if (dice < 0.55) return { end: 'return', value: place.where === 'recover' ? this.#value() : null };
-    if (dice < 0.8 || place.where === 'dispose' || place.where === 'resource' || place.careful) return { end: 'throw', error: this.#fresh() };
+    if (dice < 0.8 || place.where === 'dispose' || place.where === 'resource' || place.careful)
+      return { end: 'throw', error: this.#fresh() };
     if (dice < 0.9) return { end: 'wrapError', error: this.#fresh(), depth: this.#depth() };
     return place.where === 'syncCleanup' && random.chance(0.3) ? { end: 'promise' } : { end: 'rethrow' };
   }
@@ -222,7 +289,11 @@ class Generator {
       case 'defer':
       case 'use':
       case 'adopt':
-        return this.#caught({ do: kind, cleanup: this.#registered(kind, place), ...(place.where !== 'syncBody' && place.where !== 'syncCleanup' && this.#on()) });
+        return this.#caught({
+          do: kind,
+          cleanup: this.#registered(kind, place),
+          ...(place.where !== 'syncBody' && place.where !== 'syncCleanup' && this.#on()),
+        });
       case 'await':
       case 'cancelTask':
         return this.#onTask(kind, place);
@@ -257,11 +328,22 @@ class Generator {
       case 'race':
         return this.#caught({ do: 'race', task: this.#site(), frames: this.#contenders(depth), ...this.#on() });
       case 'map':
-        return this.#caught({ do: 'map', task: this.#site(), frames: this.#frames3(depth), concurrency: 1 + random.below(3), ...this.#on() });
+        return this.#caught({
+          do: 'map',
+          task: this.#site(),
+          frames: this.#frames3(depth),
+          concurrency: 1 + random.below(3),
+          ...this.#on(),
+        });
       case 'scope': {
         const link = place.careful ? 'none' : random.pick(['none', 'scope', 'signal', 'scope', 'outer'] as const);
         place.careful ||= place.limited && place.where === 'cleanup';
-        return this.#caught({ do: 'scope', frame: this.#frame(depth, true), link: place.where === 'recover' ? 'none' : link, ...(random.chance(0.25) && { float: true }) });
+        return this.#caught({
+          do: 'scope',
+          frame: this.#frame(depth, true),
+          link: place.where === 'recover' ? 'none' : link,
+          ...(random.chance(0.25) && { float: true }),
+        });
       }
       case 'scopeSync':
         return this.#caught({ do: 'scopeSync', frame: this.#syncFrame(depth) });
@@ -278,7 +360,10 @@ class Generator {
   #contenders(depth: number): Frame[] {
     return this.#frames3(depth).map((frame) => {
       if (frame.body.end.end !== 'return' || this.#random.chance(0.5)) return frame;
-      return { ...frame, body: { ...frame.body, end: { end: 'resource', cleanup: this.#cleanup('resource', depth, false) } } };
+      return {
+        ...frame,
+        body: { ...frame.body, end: { end: 'resource', cleanup: this.#cleanup('resource', depth, false) } },
+      };
     });
   }
 
@@ -300,10 +385,16 @@ class Generator {
     const random = this.#random;
     if (kind === 'recover') return { do: 'recover', ...(random.chance(0.5) && { value: this.#value() }) };
     if (kind === 'set') return { do: 'set', value: this.#value() };
-    return { do: 'fail', how: careful ? 'own' : random.pick(['own', 'own', 'wrap', 'same'] as const), error: this.#fresh() };
+    return {
+      do: 'fail',
+      how: careful ? 'own' : random.pick(['own', 'own', 'wrap', 'same'] as const),
+      error: this.#fresh(),
+    };
   }
 
   #verbs(): Step[] {
-    return (['recover', 'set', 'fail'] as const).filter(() => this.#random.chance(0.6)).map((kind) => this.#verb(kind, true));
+    return (['recover', 'set', 'fail'] as const)
+      .filter(() => this.#random.chance(0.6))
+      .map((kind) => this.#verb(kind, true));
   }
 }

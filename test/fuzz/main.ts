@@ -50,7 +50,12 @@ function count(name: string, text: string, least: number): number {
 
 function mutantNamed(name: string | undefined): Mutant | undefined {
   if (name === undefined) return undefined;
-  return mutants.find((mutant) => mutant.name === name)?.name ?? refuse(`no mutant is called '${name}'. There are:\n${mutants.map((m) => `  ${m.name.padEnd(38)} ${m.rule.padEnd(4)} ${m.changes}`).join('\n')}`);
+  return (
+    mutants.find((mutant) => mutant.name === name)?.name ??
+    refuse(
+      `no mutant is called '${name}'. There are:\n${mutants.map((m) => `  ${m.name.padEnd(38)} ${m.rule.padEnd(4)} ${m.changes}`).join('\n')}`,
+    )
+  );
 }
 
 function refuse(message: string): never {
@@ -67,7 +72,10 @@ async function only(index: number): Promise<void> {
     console.log(sideBySide(verdict.differs.expected, verdict.differs.actual, ['the rules', 'the scope']));
     if (finding) console.log(`\n${report(seed, finding, mutant)}`);
     process.exitCode = 1;
-  } else console.log('skipped' in verdict ? `not compared: ${verdict.skipped}` : `the same, in the ${verdict.schedules}. order tried`);
+  } else
+    console.log(
+      'skipped' in verdict ? `not compared: ${verdict.skipped}` : `the same, in the ${verdict.schedules}. order tried`,
+    );
 }
 
 async function work(): Promise<void> {
@@ -82,7 +90,9 @@ async function work(): Promise<void> {
       const now = performance.now();
       if (!values.progress || now - toldAt < 1000) return;
       toldAt = now;
-      console.error(`${index - from} of ${programs} programs, ${Math.round(((index - from) / (now - startedAt)) * 1000)}/s (go on: --seed ${seed} --from ${index})`);
+      console.error(
+        `${index - from} of ${programs} programs, ${Math.round(((index - from) / (now - startedAt)) * 1000)}/s (go on: --seed ${seed} --from ${index})`,
+      );
     },
   });
   tell(result, performance.now() - startedAt);
@@ -91,7 +101,9 @@ async function work(): Promise<void> {
 
 function tell({ compared, skipped, maxSchedules, finding }: FuzzResult, ms: number): void {
   const notCompared = [...skipped].map(([reason, n]) => `\n  not compared: ${n}, ${reason}`).join('');
-  console.log(`Seed ${seed}: ${compared} programs compared in ${(ms / 1000).toFixed(1)} s (${Math.round((compared / ms) * 1000)}/s), at most ${maxSchedules} orders tried${notCompared}`);
+  console.log(
+    `Seed ${seed}: ${compared} programs compared in ${(ms / 1000).toFixed(1)} s (${Math.round((compared / ms) * 1000)}/s), at most ${maxSchedules} orders tried${notCompared}`,
+  );
   console.log(finding ? report(seed, finding, mutant) : 'No difference.');
 }
 
@@ -99,8 +111,19 @@ function tell({ compared, skipped, maxSchedules, finding }: FuzzResult, ms: numb
 async function manage(): Promise<void> {
   const share = Math.ceil(programs / workers);
   const children = Array.from({ length: workers }, (_, i) => {
-    const args = ['--seed', seed, '--from', String(from + i * share), '--programs', String(Math.max(1, Math.min(share, programs - i * share)))];
-    return fork(import.meta.filename, [...args, ...(mutant ? ['--mutant', mutant] : []), ...(values.progress ? ['--progress'] : [])]);
+    const args = [
+      '--seed',
+      seed,
+      '--from',
+      String(from + i * share),
+      '--programs',
+      String(Math.max(1, Math.min(share, programs - i * share))),
+    ];
+    return fork(import.meta.filename, [
+      ...args,
+      ...(mutant ? ['--mutant', mutant] : []),
+      ...(values.progress ? ['--progress'] : []),
+    ]);
   });
   const codes = await Promise.all(
     children.map(

@@ -42,12 +42,23 @@ export type Step = { readonly catch?: Catch } & (
   | { readonly do: 'defer' | 'use' | 'adopt'; readonly cleanup: Cleanup; readonly on?: number }
   | { readonly do: 'go'; readonly task: number; readonly frame: Frame; readonly on?: number }
   | { readonly do: 'race'; readonly task: number; readonly frames: readonly Frame[]; readonly on?: number }
-  | { readonly do: 'map'; readonly task: number; readonly frames: readonly Frame[]; readonly concurrency: number; readonly on?: number }
+  | {
+      readonly do: 'map';
+      readonly task: number;
+      readonly frames: readonly Frame[];
+      readonly concurrency: number;
+      readonly on?: number;
+    }
   | { readonly do: 'await'; readonly task: number }
   | { readonly do: 'cancelTask'; readonly task: number; readonly reason?: Fresh }
   | { readonly do: 'cancel'; readonly on?: number; readonly reason?: Fresh }
   /** A nested scope: alone, linked by `s`, by `s.signal`, or to the program's outer signal; `float`: not awaited. */
-  | { readonly do: 'scope'; readonly frame: Frame; readonly link: 'none' | 'scope' | 'signal' | 'outer'; readonly float?: boolean }
+  | {
+      readonly do: 'scope';
+      readonly frame: Frame;
+      readonly link: 'none' | 'scope' | 'signal' | 'outer';
+      readonly float?: boolean;
+    }
   | { readonly do: 'scopeSync'; readonly frame: Frame }
   | { readonly do: 'check' } // throwIfAborted
   | { readonly do: 'look' } // reads s.signal

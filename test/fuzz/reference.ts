@@ -11,7 +11,18 @@
  */
 import type { Catch, Cleanup, End, Frame, Fresh, Program, Script, Step, Value } from './program.ts';
 import type { Mutant } from './mutants.ts';
-import { Anchor, ENDED, holds, Rules, Run, shownReason, UNWINDING, WAITING, type Exit, type Registered } from './rules.ts';
+import {
+  Anchor,
+  ENDED,
+  holds,
+  Rules,
+  Run,
+  shownReason,
+  UNWINDING,
+  WAITING,
+  type Exit,
+  type Registered,
+} from './rules.ts';
 import { Fault, type Trace } from './trace.ts';
 import { Cell, type Steps, World } from './world.ts';
 
@@ -31,6 +42,17 @@ class Resource {
   constructor(cleanup: Cleanup) {
     this.cleanup = cleanup;
   }
+}
+
+/** A race while it runs. */
+interface Race {
+  readonly run: Run;
+  /** By place in the list. */
+  readonly errors: unknown[];
+  left: number;
+  winner: Run | undefined;
+  /** Rings when a contender ends. */
+  bell: Cell;
 }
 
 export interface ReferenceOptions {
@@ -122,7 +144,8 @@ class Interpreter extends Rules {
   #refuse(run: Run): void {
     this.abort(run, run.above?.reason, 'above');
     this.newFailure(run, run.anchor.reason);
-    if (this.mutant === 'aborted-start-is-recoverable' && run.frame?.recover) this.note(run.frame.id, 'recover', run.failure);
+    if (this.mutant === 'aborted-start-is-recoverable' && run.frame?.recover)
+      this.note(run.frame.id, 'recover', run.failure);
   }
 
   *#frame(run: Run, body: Steps<unknown>): Steps<void> {
@@ -152,7 +175,6 @@ class Interpreter extends Rules {
   #stopDeadline(run: Run): void {
     this.world.stop(run.deadlineTimer);
     run.anchor.deadline = Infinity;
-    if (run.anchor.sleeps.size > 0) this.open('a sleep outlives its scope');
   }
 
   *#childrenEnd(run: Run): Steps<void> {
@@ -160,15 +182,20 @@ class Interpreter extends Rules {
       run.idle = new Cell();
       yield run.idle;
     }
-    if (this.mutant === 'linked-is-waited-for') while (run.anchor.below.size > 0) yield ([...run.anchor.below][0] as Run).task;
+    if (this.mutant === 'linked-is-waited-for')
+      while (run.anchor.below.size > 0) yield ([...run.anchor.below][0] as Run).task;
   }
 
   #end(run: Run, frame: Frame | undefined): void {
     run.phase = ENDED;
+    this.endSleeps(run.anchor);
     this.#unfinished--;
     this.#leave(run);
     if (run.parent) (run.onEnd ?? ((child) => this.childEnded(run.parent as Run, child)))(run);
-    else if (frame) this.trace.outcomes[frame.id] = run.failed ? [this.world.now, 'failed', run.failure] : [this.world.now, 'returned', shownValue(run.result)];
+    else if (frame)
+      this.trace.outcomes[frame.id] = run.failed
+        ? [this.world.now, 'failed', run.failure]
+        : [this.world.now, 'returned', shownValue(run.result)];
     this.world.settle(run.task, run.failed ? run.failure : run.result, run.failed);
   }
 
@@ -203,7 +230,10 @@ class Interpreter extends Rules {
     if (registered.onlyIfFailed && !run.failed) return;
     const limit = run.frame?.cleanupTimeout;
     const exit: Exit = { run, live: true };
-    const shield = new Anchor(limit === undefined || this.mutant === 'cleanup-timeout-is-no-deadline' ? Infinity : this.world.now + limit, run.anchor.value);
+    const shield = new Anchor(
+      limit === undefined || this.mutant === 'cleanup-timeout-is-no-deadline' ? Infinity : this.world.now + limit,
+      run.anchor.value,
+    );
     if (this.mutant !== 'one-shield-for-all' || !run.shield) run.shield = shield;
     this.#noteCleanup(run, registered);
     const { script, id } = registered.cleanup;
@@ -211,7 +241,13 @@ class Interpreter extends Rules {
     try {
       if (this.mutant === 'cleanups-not-awaited' && !script.sync) this.world.start(steps);
       else if (limit === undefined || script.sync) yield* steps;
-      else yield* this.#limited(exit, shield, steps, this.mutant === 'cleanup-timeout-for-all' ? unwindingFrom + limit - this.world.now : limit);
+      else
+        yield* this.#limited(
+          exit,
+          shield,
+          steps,
+          this.mutant === 'cleanup-timeout-for-all' ? unwindingFrom + limit - this.world.now : limit,
+        );
     } catch (error) {
       this.#mustBeThrown(error);
       if (this.world.lets(script.sync === true)) yield;
@@ -219,13 +255,22 @@ class Interpreter extends Rules {
       if (this.mutant === 'throwing-cleanup-stops-the-rest') run.cleanups.length = 0;
     }
     if (this.mutant === 'first-cleanup-only') run.cleanups.length = 0;
-    if (shield.sleeps.size > 0) this.open('a sleep outlives its cleanup');
+    this.endSleeps(shield);
     if (this.mutant !== 'one-shield-for-all') run.shield = undefined;
   }
 
   #noteCleanup(run: Run, { cleanup, showsExit, site }: Registered): void {
     if (!showsExit) this.note(site, 'dispose', cleanup.id);
-    else this.note(site, 'cleanup', cleanup.id, !run.failed, run.failed ? undefined : shownValue(run.result), run.failure, run.cancelled);
+    else
+      this.note(
+        site,
+        'cleanup',
+        cleanup.id,
+        !run.failed,
+        run.failed ? undefined : shownValue(run.result),
+        run.failure,
+        run.cancelled,
+      );
   }
 
   *#cleanupScript(env: Env, script: Script): Steps<unknown> {
@@ -294,38 +339,38 @@ class Interpreter extends Rules {
   // --- race and map
 
   *#race(run: Run, frames: readonly Frame[]): Steps<unknown> {
-    const errors: unknown[] = [];
-    let left = frames.length;
-    let winner: Run | undefined;
-    let bell = new Cell();
-    const ended = (i: number) => (child: Run) => {
-      left--;
-      run.live--;
-      if (child.failed) errors[i] = child.failure;
-      if (child.failed && winner) this.#discarded(child.failure);
-      if (winner && !child.failed && child.result instanceof Resource) this.#disposeOf(run, child.result, false);
-      if (!child.failed && !winner && child.result instanceof Resource && this.mutant !== 'prize-of-a-failed-race-kept') this.#disposeOf(run, child.result, true);
-      if (!child.failed || this.mutant === 'race-first-settled-wins') winner ??= child;
-      this.world.settle(bell);
-      if (run.live === 0 && run.idle) this.world.settle(run.idle);
-    };
-    const contenders = frames.map((frame, i) => this.#child(run, frame, ended(i)));
-    while (!winner && left > 0) {
-      yield bell;
-      bell = new Cell();
+    const race: Race = { run, errors: [], left: frames.length, winner: undefined, bell: new Cell() };
+    const contenders = frames.map((frame, i) =>
+      this.#child(run, frame, (child) => this.#contenderEnded(race, child, i)),
+    );
+    while (!race.winner && race.left > 0) {
+      yield race.bell;
+      race.bell = new Cell();
     }
-    if (!winner) throw this.#allLost(run, errors);
-    for (const error of Object.values(errors)) this.#discarded(error);
+    if (!race.winner) throw this.#allLost(run, race.errors);
+    for (const error of Object.values(race.errors)) this.#discarded(error);
     const lost = new Fault('AbortError');
     if (this.mutant !== 'race-losers-not-cancelled') for (const loser of contenders) this.abort(loser, lost, 'own');
-    const { failed, failure, result } = winner as Run;
-    if (failed) throw failure;
-    return result;
+    if (race.winner.failed) throw race.winner.failure;
+    return race.winner.result;
+  }
+
+  #contenderEnded(race: Race, child: Run, place: number): void {
+    const { run, winner } = race;
+    race.left--;
+    run.live--;
+    if (!child.failed || this.mutant === 'race-first-settled-wins') race.winner ??= child;
+    if (!child.failed && child.result instanceof Resource) this.#disposeOf(run, child.result, !winner);
+    if (child.failed && winner) this.#discarded(child.failure);
+    else if (child.failed) race.errors[place] = child.failure;
+    this.world.settle(race.bell);
+    if (run.live === 0 && run.idle) this.world.settle(run.idle);
   }
 
   /** What a loser returned; and the prize, if the race fails in the end. */
   #disposeOf(run: Run, { cleanup }: Resource, onlyIfFailed: boolean): void {
-    if (this.mutant !== 'race-losers-kept') run.cleanups.push({ cleanup, showsExit: false, site: cleanup.id, onlyIfFailed });
+    if (this.mutant === (onlyIfFailed ? 'prize-of-a-failed-race-kept' : 'race-losers-kept')) return;
+    run.cleanups.push({ cleanup, showsExit: false, site: cleanup.id, onlyIfFailed });
   }
 
   #discarded(error: unknown): void {
@@ -345,13 +390,13 @@ class Interpreter extends Rules {
 
   *#map(run: Run, frames: readonly Frame[], concurrency: number): Steps<unknown> {
     const results: unknown[] = [];
-    let failed: { error: unknown } | undefined;
+    const failed: unknown[] = [];
     let next = 0;
     let running = 0;
     let bell = new Cell();
     const ended = (i: number) => (child: Run) => {
       running--;
-      if (child.failed) failed ??= { error: child.failure };
+      if (child.failed) failed.push(child.failure);
       else if (this.mutant === 'map-results-as-they-come') results.push(child.result);
       else results[i] = child.result;
       this.childEnded(run, child);
@@ -361,12 +406,12 @@ class Interpreter extends Rules {
     for (;;) {
       for (; running < limit && next < frames.length; next++) {
         // Whether an item's failure is heard of before the next one is due is a matter of the moment.
-        if (failed && this.world.lets(false)) break;
+        if (failed.length > 0 && this.world.lets(false)) break;
         if (run.anchor.aborted && this.mutant !== 'map-goes-on') throw run.anchor.reason;
         running++;
         this.#child(run, frames[next] as Frame, ended(next));
       }
-      if (failed) throw (failed as { error: unknown }).error;
+      if (failed.length > 0) throw failed[0];
       if (running === 0) return results;
       yield bell;
       bell = new Cell();
@@ -524,7 +569,11 @@ class Interpreter extends Rules {
     const { run } = exit;
     switch (step.do) {
       case 'recover':
-        this.note(site, 'recover', this.recover(exit, step.value === undefined ? undefined : { given: shown(step.value) }));
+        this.note(
+          site,
+          'recover',
+          this.recover(exit, step.value === undefined ? undefined : { given: shown(step.value) }),
+        );
         return;
       case 'set':
         this.set(exit, shown(step.value));
@@ -534,7 +583,14 @@ class Interpreter extends Rules {
         return;
       case 'peek':
         if (!exit.live) this.open('what an inert exit shows');
-        this.note(site, 'peek', !run.failed, run.failed ? undefined : shownValue(run.result), run.failure, run.cancelled);
+        this.note(
+          site,
+          'peek',
+          !run.failed,
+          run.failed ? undefined : shownValue(run.result),
+          run.failure,
+          run.cancelled,
+        );
         return;
       default:
         throw new Error(`no such step: ${step.do}`);
@@ -548,7 +604,8 @@ class Interpreter extends Rules {
   }
 
   #arrived(env: Env, step: Step, value: unknown): void {
-    if (step.do === 'await') this.note(env.site, 'got', ...(Array.isArray(value) ? value.map(shownValue) : [shownValue(value)]));
+    if (step.do === 'await')
+      this.note(env.site, 'got', ...(Array.isArray(value) ? value.map(shownValue) : [shownValue(value)]));
     else if (step.do === 'sleep' || step.do === 'deaf') this.note(env.site, 'awake');
   }
 
@@ -578,10 +635,13 @@ class Interpreter extends Rules {
       this.world.settle(cell, anchor.reason, true);
       return cell;
     }
-    const sleep = { cell, timer: this.world.at(ms, () => {
-      anchor.sleeps.delete(sleep);
-      this.world.settle(cell);
-    }) };
+    const sleep = {
+      cell,
+      timer: this.world.at(ms, () => {
+        anchor.sleeps.delete(sleep);
+        this.world.settle(cell);
+      }),
+    };
     anchor.sleeps.add(sleep);
     return cell;
   }
@@ -610,7 +670,8 @@ class Interpreter extends Rules {
     const registered: Registered = { cleanup, showsExit: verb === 'defer', site: target.frame?.id ?? 0 };
     if (target.phase === ENDED) return this.#registerLate(target, registered);
     this.note(registered.site, 'registers', cleanup.id);
-    if (this.mutant === 'registered-while-unwinding-runs-last' && target.phase === UNWINDING) target.cleanups.unshift(registered);
+    if (this.mutant === 'registered-while-unwinding-runs-last' && target.phase === UNWINDING)
+      target.cleanups.unshift(registered);
     else target.cleanups.push(registered);
   }
 
@@ -654,7 +715,8 @@ class Interpreter extends Rules {
 
   #nested(env: Env, { frame, link, float }: Step & { do: 'scope' }): Cell | undefined {
     const run = this.#open(frame, this.#link(env, link));
-    if (this.mutant === 'linked-fails-its-scope' && (link === 'scope' || link === 'signal')) this.world.start(this.#linkedFails(env.run, run));
+    if (this.mutant === 'linked-fails-its-scope' && (link === 'scope' || link === 'signal'))
+      this.world.start(this.#linkedFails(env.run, run));
     return float ? undefined : run.task;
   }
 
@@ -673,7 +735,7 @@ class Interpreter extends Rules {
   }
 
   #nestedSync(env: Env, frame: Frame): undefined {
-    const run = this.#runs[frame.id] = new Run(frame, undefined, undefined, new Cell(), this.world.now);
+    const run = (this.#runs[frame.id] = new Run(frame, undefined, undefined, new Cell(), this.world.now));
     this.#unfinished++;
     drain(this.#scope(run, this.#body(run, frame), frame));
     if (run.failed) throw run.failure;
@@ -706,11 +768,11 @@ class Interpreter extends Rules {
 
 /** What has no waits in it runs to its end at once. */
 function drain(steps: Steps<unknown>): void {
-  for (let turn = steps.next(); !turn.done; turn = steps.next()) if (turn.value) throw new Error('a synchronous script waits');
+  for (let turn = steps.next(); !turn.done; turn = steps.next())
+    if (turn.value) throw new Error('a synchronous script waits');
 }
 
 const shown = (value: Value): unknown => value ?? undefined;
 
 /** A resource is shown by its site. */
 const shownValue = (value: unknown): unknown => (value instanceof Resource ? `resource ${value.cleanup.id}` : value);
-

@@ -143,20 +143,22 @@ export class Rules {
   keepBeside(failure: unknown, error: unknown): void {
     if (!(failure instanceof Fault) || failure === error) return;
     if (failure.suppressed.includes(error) && this.mutant !== 'suppressed-twice') return;
-    failure.suppressed = this.mutant === 'suppressed-newest-first' ? [error, ...failure.suppressed] : [...failure.suppressed, error];
+    failure.suppressed =
+      this.mutant === 'suppressed-newest-first' ? [error, ...failure.suppressed] : [...failure.suppressed, error];
   }
 
+  /** What was recovered or replaced before stays with it; a primitive cannot keep it, so that it stays with the one after that. */
   newFailure(run: Run, error: unknown): void {
     run.failed = true;
     run.failure = error;
-    if (this.mutant !== 'recovered-not-kept') for (const earlier of run.owed) this.keepBeside(error, earlier);
+    if (!(error instanceof Fault)) return;
+    for (const earlier of run.owed) this.keepBeside(error, earlier);
     run.owed = [];
   }
 
   replaceFailure(run: Run, error: unknown): void {
-    const old = run.failure;
-    run.failure = error;
-    if (this.mutant !== 'replaced-not-kept') this.keepBeside(error, old);
+    if (this.mutant !== 'replaced-not-kept') run.owed.push(run.failure);
+    this.newFailure(run, error);
   }
 
   // --- cancellation (6, 8, R2, R6)
@@ -182,20 +184,31 @@ export class Rules {
   abortAnchor(anchor: Anchor, reason: unknown): void {
     anchor.aborted = true;
     anchor.reason = reason;
+    this.#wake(anchor, reason);
+    for (const site of anchor.watchers.splice(0)) this.note(site, 'aborted', shownReason(reason));
+    const passed = this.mutant === 'reason-not-passed-on' ? new Fault('AbortError') : reason;
+    for (const run of anchor.below) if (this.#reaches(run, reason)) this.abort(run, passed, 'above');
+  }
+
+  /** Nobody sleeps on in what has ended (11). */
+  endSleeps(anchor: Anchor): void {
+    if (anchor.sleeps.size > 0 && this.mutant !== 'sleep-outlives-its-scope')
+      this.#wake(anchor, new Fault('ScopeEndedError'));
+  }
+
+  #wake(anchor: Anchor, reason: unknown): void {
     for (const { cell, timer } of anchor.sleeps) {
       this.world.stop(timer);
       this.world.settle(cell, reason, true);
     }
     anchor.sleeps.clear();
-    for (const site of anchor.watchers.splice(0)) this.note(site, 'aborted', shownReason(reason));
-    const passed = this.mutant === 'reason-not-passed-on' ? new Fault('AbortError') : reason;
-    for (const run of [...anchor.below]) if (this.#reaches(run, reason)) this.abort(run, passed, 'above');
   }
 
   #reaches(run: Run, reason: unknown): boolean {
     if (this.mutant === 'cancellation-stays') return run.parent === undefined;
     if (this.mutant === 'linked-is-not-cancelled') return run.parent !== undefined;
-    if (this.mutant === 'children-not-cancelled-on-throw') return !(run.parent?.failed && run.parent.failure === reason && run.parent.live > 0);
+    if (this.mutant === 'children-not-cancelled-on-throw')
+      return !(run.parent?.failed && run.parent.failure === reason && run.parent.live > 0);
     return true;
   }
 
@@ -231,7 +244,8 @@ export class Rules {
     if (child.ownCancel && error === child.anchor.reason && mutant !== 'own-cancel-fails-scope') return;
     if (run.anchor.aborted && holds(error, run.anchor.reason)) {
       run.endedByReason = true;
-      if (mutant === 'children-add-the-reason' && run.failed && run.failure instanceof Fault) run.failure.suppressed = [...run.failure.suppressed, error];
+      if (mutant === 'children-add-the-reason' && run.failed && run.failure instanceof Fault)
+        run.failure.suppressed = [...run.failure.suppressed, error];
       return;
     }
     if (mutant === 'child-failure-ignored') return;
@@ -250,8 +264,10 @@ export class Rules {
 
   /** Body and children have settled. */
   settled(run: Run): void {
-    if (!run.failed && run.endedByReason && this.mutant !== 'ended-children-forgiven') this.newFailure(run, run.anchor.reason);
-    if (!run.failed && this.mutant === 'late-success-fails' && run.anchor.aborted) this.newFailure(run, run.anchor.reason);
+    if (!run.failed && run.endedByReason && this.mutant !== 'ended-children-forgiven')
+      this.newFailure(run, run.anchor.reason);
+    if (!run.failed && this.mutant === 'late-success-fails' && run.anchor.aborted)
+      this.newFailure(run, run.anchor.reason);
   }
 
   // --- cleanups (2, R7)
@@ -264,7 +280,8 @@ export class Rules {
       return;
     }
     if (run.failure === error) return;
-    if (mutant === 'newer-error-wins' || (mutant !== 'cause-does-not-replace' && holds(error, run.failure))) this.replaceFailure(run, error);
+    if (mutant === 'newer-error-wins' || (mutant !== 'cause-does-not-replace' && holds(error, run.failure)))
+      this.replaceFailure(run, error);
     else if (mutant !== 'cleanup-error-forgotten') this.keepBeside(run.failure, error);
     if (mutant !== 'cleanup-failed-not-told') this.event('cleanup-failed', error);
   }
@@ -273,16 +290,18 @@ export class Rules {
 
   recover(exit: Exit, value: { readonly given: unknown } | undefined): unknown {
     const { run } = exit;
-    if (!this.isLive(exit) || !run.failed || (run.cancelled && this.mutant !== 'recover-in-cancelled')) return undefined;
+    if (!this.isLive(exit) || !run.failed || (run.cancelled && this.mutant !== 'recover-in-cancelled'))
+      return undefined;
     const { failure } = run;
     this.recovered(run);
-    if (value && !(this.mutant === 'recover-undefined-keeps-the-value' && value.given === undefined)) run.result = value.given;
+    if (value && !(this.mutant === 'recover-undefined-keeps-the-value' && value.given === undefined))
+      run.result = value.given;
     else if (this.mutant === 'recover-forgets-the-value') run.result = undefined;
     return failure;
   }
 
   recovered(run: Run): void {
-    run.owed.push(run.failure);
+    if (this.mutant !== 'recovered-not-kept') run.owed.push(run.failure);
     run.failed = false;
     run.failure = undefined;
   }

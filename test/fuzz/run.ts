@@ -81,7 +81,8 @@ class Execution {
     );
     await this.#time.runAll();
     // An abort ends its listeners itself (`once`).
-    if (this.#listeners > 0 && !this.#outer.signal.aborted) this.leak(`${this.#listeners} listeners on the outer signal`);
+    if (this.#listeners > 0 && !this.#outer.signal.aborted)
+      this.leak(`${this.#listeners} listeners on the outer signal`);
     this.#trace.end = this.#now();
     this.#readSuppressed();
     return this.#trace;
@@ -130,7 +131,8 @@ class Execution {
 
   /** The map grows while it is read: what is suppressed may be known by that alone. */
   #readSuppressed(): void {
-    for (const [error, fault] of this.#faults) fault.suppressed = suppressedErrors(error).map((suppressed) => this.#fault(suppressed));
+    for (const [error, fault] of this.#faults)
+      fault.suppressed = suppressedErrors(error).map((suppressed) => this.#fault(suppressed));
   }
 
   // --- what may not be left
@@ -156,7 +158,8 @@ class Execution {
   }
 
   #checkEnd(): void {
-    if (this.#openScopes === 0 && this.#time.pending !== this.#deaf) this.leak(`${this.#time.pending - this.#deaf} timers when all scopes had ended`);
+    if (this.#openScopes === 0 && this.#time.pending !== this.#deaf)
+      this.leak(`${this.#time.pending - this.#deaf} timers when all scopes had ended`);
   }
 
   // --- scopes
@@ -177,7 +180,10 @@ class Execution {
     return result;
   }
 
-  #options({ id, timeout, cleanupTimeout, value, recover }: Frame, signal: AbortSignal | Scope | undefined): ScopeOptions<unknown> {
+  #options(
+    { id, timeout, cleanupTimeout, value, recover }: Frame,
+    signal: AbortSignal | Scope | undefined,
+  ): ScopeOptions<unknown> {
     return {
       timeout,
       cleanupTimeout,
@@ -207,7 +213,10 @@ class Execution {
       return this.#script({ s: s as Scope, site: id }, body, 'settled');
     };
     try {
-      const value = scopeSync<unknown, unknown>(recover ? { recover: (error) => this.#recover(id, recover, error) as never } : {}, run as never);
+      const value = scopeSync<unknown, unknown>(
+        recover ? { recover: (error) => this.#recover(id, recover, error) } : {},
+        run as never,
+      );
       this.#outcome(id, 'returned', this.#value(value));
       this.#note(env.site, 'got', this.#value(value));
     } catch (error) {
@@ -314,7 +323,9 @@ class Execution {
       case 'race':
         return this.#start(env, step, (s) => s.race(step.frames.map((frame) => this.#body(frame))));
       case 'map':
-        return this.#start(env, step, (s) => s.map(step.frames, { concurrency: step.concurrency }, (frame, child) => this.#body(frame)(child)));
+        return this.#start(env, step, (s) =>
+          s.map(step.frames, { concurrency: step.concurrency }, (frame, child) => this.#body(frame)(child)),
+        );
       case 'await':
         return this.#tasks[step.task];
       case 'scope': {
@@ -366,7 +377,11 @@ class Execution {
   #verb(site: number, exit: Exit, step: Step): void {
     switch (step.do) {
       case 'recover':
-        this.#note(site, 'recover', this.#fault(step.value === undefined ? exit.recover() : exit.recover(step.value ?? undefined)));
+        this.#note(
+          site,
+          'recover',
+          this.#fault(step.value === undefined ? exit.recover() : exit.recover(step.value ?? undefined)),
+        );
         return;
       case 'set':
         exit.set(step.value ?? undefined);
@@ -392,7 +407,12 @@ class Execution {
   }
 
   #arrived(env: Env, step: Step, value: unknown): void {
-    if (step.do === 'await') this.#note(env.site, 'got', ...(Array.isArray(value) ? value.map((item) => this.#value(item)) : [this.#value(value)]));
+    if (step.do === 'await')
+      this.#note(
+        env.site,
+        'got',
+        ...(Array.isArray(value) ? value.map((item) => this.#value(item)) : [this.#value(value)]),
+      );
     else if (step.do === 'sleep' || step.do === 'deaf') this.#note(env.site, 'awake');
   }
 
@@ -417,7 +437,11 @@ class Execution {
     for (const step of steps) this.#verb(site, env.exit as Exit, step);
   }
 
-  #start(env: Env, { task, on }: { readonly task: number; readonly on?: number }, start: (s: Scope) => Task<unknown>): undefined {
+  #start(
+    env: Env,
+    { task, on }: { readonly task: number; readonly on?: number },
+    start: (s: Scope) => Task<unknown>,
+  ): undefined {
     const target = this.#target(env, on);
     if (target) this.#tasks[task] = start(target);
   }
@@ -460,7 +484,9 @@ class Execution {
   }
 
   #resource(cleanup: Cleanup, dispose: () => unknown): Disposable {
-    const resource = (cleanup.script.sync ? { [Symbol.dispose]: dispose } : { [Symbol.asyncDispose]: dispose }) as Disposable;
+    const resource = (
+      cleanup.script.sync ? { [Symbol.dispose]: dispose } : { [Symbol.asyncDispose]: dispose }
+    ) as Disposable;
     this.#resources.set(resource, `resource ${cleanup.id}`);
     return resource;
   }
@@ -490,7 +516,8 @@ class Execution {
   }
 
   #wrap({ id }: Fresh, depth: number, cause: unknown): Error {
-    const envelope = (link: unknown): Error => (link === undefined ? new Error('envelope') : new Error('envelope', { cause: link }));
+    const envelope = (link: unknown): Error =>
+      link === undefined ? new Error('envelope') : new Error('envelope', { cause: link });
     let link = cause;
     for (let i = 1; i < depth; i++) link = envelope(link);
     return this.#made(id, 'plain', envelope(link));

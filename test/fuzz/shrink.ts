@@ -9,7 +9,19 @@ import { at, changed, isEnd, isFrame, isScript, walk } from './edit.ts';
 import type { End, Program } from './program.ts';
 
 /** Fields without which a program is still one. */
-const OPTIONAL = new Set(['catch', 'timeout', 'cleanupTimeout', 'recover', 'value', 'reason', 'outer', 'abortAt', 'on', 'float', 'sync']);
+const OPTIONAL = new Set([
+  'catch',
+  'timeout',
+  'cleanupTimeout',
+  'recover',
+  'value',
+  'reason',
+  'outer',
+  'abortAt',
+  'on',
+  'float',
+  'sync',
+]);
 const RETURN: End = { end: 'return', value: null };
 
 /** At most this many programs are tried: a shrink that goes on for minutes helps nobody. */
@@ -18,7 +30,7 @@ const TRIES = 4000;
 export async function shrink(program: Program, differs: (candidate: Program) => Promise<boolean>): Promise<Program> {
   let smallest = program;
   let tries = 0;
-  for (let progress = true; progress && tries < TRIES; ) {
+  for (let progress = true; progress && tries < TRIES;) {
     progress = false;
     for (const candidate of candidates(smallest)) {
       if (++tries > TRIES) break;
@@ -37,11 +49,15 @@ function* candidates(program: Program): Generator<Program> {
     const value = at(program, path);
     const key = path.at(-1);
     if (isFrame(value) && key === 'frame') for (const inner of framesIn(value)) yield changed(program, path, inner);
-    if (isFrame(value) && key === 'frame') yield { ...program, root: { ...program.root, body: (value as unknown as Program['root']).body } };
-    if (Array.isArray(value)) for (let i = 0; i < value.length; i++) if (key !== 'frames' || value.length > 1) yield changed(program, path, value.toSpliced(i, 1));
+    if (isFrame(value) && key === 'frame')
+      yield { ...program, root: { ...program.root, body: (value as unknown as Program['root']).body } };
+    if (Array.isArray(value))
+      for (let i = 0; i < value.length; i++)
+        if (key !== 'frames' || value.length > 1) yield changed(program, path, value.toSpliced(i, 1));
     if (typeof key === 'string' && OPTIONAL.has(key)) yield changed(program, path, undefined);
     if (isEnd(value) && JSON.stringify(value) !== JSON.stringify(RETURN)) yield changed(program, path, RETURN);
-    if (isScript(value) && value.sync !== true && value.steps.length === 0) yield changed(program, path, { ...value, sync: true });
+    if (isScript(value) && value.sync !== true && value.steps.length === 0)
+      yield changed(program, path, { ...value, sync: true });
     if (key === 'kind' && value !== 'plain') yield changed(program, path, 'plain');
     if (key === 'depth' && value !== 1) yield changed(program, path, 1);
     if (key === 'link' && value !== 'none') yield changed(program, path, 'none');

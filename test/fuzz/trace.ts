@@ -102,13 +102,15 @@ export function difference(a: Trace, b: Trace): string | undefined {
   for (let site = Math.max(a.lists.length, b.lists.length) - 1; site >= 0; site--) {
     const [x, y] = [a.lists[site] ?? NONE, b.lists[site] ?? NONE];
     if (x.length !== y.length) return `site ${site}: ${x.length} entries against ${y.length}`;
-    for (let i = 0; i < x.length; i++) if (!pairs.matchAll(x[i] as Entry, y[i] as Entry)) return `site ${site}, entry ${i}`;
+    for (let i = 0; i < x.length; i++)
+      if (!pairs.matchAll(x[i] as Entry, y[i] as Entry)) return `site ${site}, entry ${i}`;
   }
   for (let site = Math.max(a.outcomes.length, b.outcomes.length) - 1; site >= 0; site--) {
     if (!pairs.matchAll(a.outcomes[site] ?? NONE, b.outcomes[site] ?? NONE)) return `outcome of ${site}`;
   }
   if (!sameEvents(a, b, pairs)) return 'events';
-  for (let id = Math.max(a.made.length, b.made.length) - 1; id > 0; id--) if (!pairs.match(a.made[id], b.made[id])) return `error ${id}`;
+  for (let id = Math.max(a.made.length, b.made.length) - 1; id > 0; id--)
+    if (!pairs.match(a.made[id], b.made[id])) return `error ${id}`;
   for (let next = pairs.open.pop(); next; next = pairs.open.pop()) {
     const [x, y] = next;
     if (!pairs.matchAll(x.suppressed, y.suppressed)) return `suppressed errors of ${faultName(x)}`;
@@ -128,7 +130,10 @@ function sameEvents(a: Trace, b: Trace, pairs: Pairs): boolean {
 
 function faultName(value: unknown): string {
   if (value instanceof Fault) return value.id > 0 ? `e${value.id}` : value.kind;
-  return typeof value === 'symbol' ? '*' : value === undefined ? '-' : String(value);
+  if (value === undefined) return '-';
+  if (value === Infinity) return 'Infinity';
+  if (typeof value === 'symbol') return '*';
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** A trace as text, for people: one line per entry, in time, errors of the library numbered as they appear. */
@@ -139,7 +144,9 @@ export function render(trace: Trace): string[] {
     if (!numbers.has(value)) numbers.set(value, numbers.size + 1);
     return `${value.kind}#${numbers.get(value)}`;
   };
-  const lines = [...trace.lists.entries()].flatMap(([site, list]) => (list ?? []).map((entry) => ({ site: `@${site}`, entry })));
+  const lines = [...trace.lists.entries()].flatMap(([site, list]) =>
+    (list ?? []).map((entry) => ({ site: `@${site}`, entry })),
+  );
   trace.outcomes.forEach((entry, site) => entry && lines.push({ site: `@${site}`, entry }));
   lines.push(...trace.events.map((entry) => ({ site: 'event', entry })));
   lines.sort((a, b) => (a.entry[0] as number) - (b.entry[0] as number));
@@ -157,13 +164,14 @@ export function sideBySide(a: Trace, b: Trace, titles: readonly [string, string]
   const [left, right] = [render(a), render(b)];
   const width = Math.min(76, Math.max(titles[0].length, ...left.map((line) => line.length)));
   const rows = [`  ${titles[0].padEnd(width)} | ${titles[1]}`];
-  for (let i = 0, j = 0; i < left.length || j < right.length; ) {
+  for (let i = 0, j = 0; i < left.length || j < right.length;) {
     const [x, y] = [left[i], right[j]];
     if (x === y) rows.push(`  ${(x ?? '').padEnd(width)} | ${y}`);
     const onlyLeft = x !== y && x !== undefined && !right.slice(j).includes(x);
     const onlyRight = x !== y && y !== undefined && !left.slice(i).includes(y);
     const both = x !== y && !onlyLeft && !onlyRight;
-    if (x !== y) rows.push(`! ${(onlyLeft || both ? (x ?? '') : '').padEnd(width)} | ${onlyRight || both ? (y ?? '') : ''}`);
+    if (x !== y)
+      rows.push(`! ${(onlyLeft || both ? (x ?? '') : '').padEnd(width)} | ${onlyRight || both ? (y ?? '') : ''}`);
     if (x === y || onlyLeft || both) i++;
     if (x === y || onlyRight || both) j++;
   }

@@ -108,7 +108,10 @@ export class World {
     if (ready.length > 1) this.raced = true;
     if (this.#order === undefined || ready.length === 1) return ready.shift() as Strand;
     if (this.#mode === 1) return ready.pop() as Strand;
-    return ready.splice(this.#mode === 2 ? this.#order.below(ready.length) : highest(ready, this.#order), 1)[0] as Strand;
+    return ready.splice(
+      this.#mode === 2 ? this.#order.below(ready.length) : highest(ready, this.#order),
+      1,
+    )[0] as Strand;
   }
 
   #resume(strand: Strand): void {
