@@ -37,6 +37,7 @@ async function prepareAndRun(): Promise<void> {
     join(folder, 'package.json'),
     JSON.stringify({ type: 'module', jest: { transform: {}, testEnvironment: 'node' } }),
   );
+  writeFileSync(join(folder, 'vitest.config.mjs'), `export default { test: { include: ['*.vitest.ts'] } };`);
   writeFileSync(
     join(folder, 'tsconfig.json'),
     JSON.stringify({
@@ -142,15 +143,7 @@ async function runFiles(files: ReadonlyMap<string, Block>): Promise<void> {
     if (block.mode === 'no-run') continue;
     if (usesTestRunner(block, 'vitest'))
       alone.push(() =>
-        runAlone(block, [
-          at('node_modules', 'vitest', 'vitest.mjs'),
-          'run',
-          '--root',
-          folder,
-          '--config',
-          'false',
-          path,
-        ]),
+        runAlone(block, [at('node_modules', 'vitest', 'vitest.mjs'), 'run', '--root', folder, path]),
       );
     else if (usesTestRunner(block, '@jest/globals')) alone.push(() => runInJest(path, block));
     else if (usesTestRunner(block, 'node:test') || /\brunMain\b/.test(block.code))
