@@ -22,10 +22,10 @@ export type Fault =
 type Weather = readonly (readonly [Fault, share: number])[];
 
 const FAIR: Weather = [
-  ['slow', 0.04],
+  ['slow', 0.03],
   ['unavailable', 0.03],
-  ['hang-before', 0.006],
-  ['hang-after', 0.006],
+  ['hang-before', 0.004],
+  ['hang-after', 0.004],
   ['cut-before', 0.015],
   ['cut-after', 0.015],
   ['half', 0.01],
@@ -37,8 +37,8 @@ const FOUL: Weather = [
   ['cut-before', 0.15],
   ['cut-after', 0.1],
   ['half', 0.1],
-  ['late', 0.1],
-  ['hang-after', 0.05],
+  ['late', 0.06],
+  ['hang-after', 0.04],
 ];
 /** For one key in 1,000: no request gets an answer, and questions about the key get none either. */
 const DARK: Weather = [
