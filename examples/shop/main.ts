@@ -109,18 +109,19 @@ function readLedger(payments: PaymentClient, ledgerFile: string, s: Scope): Prom
   return scope({ name: 'ledger', signal: s, timeout: '2s', recover: fromFile }, (l) => payments.ledger(l));
 }
 
+/** Fits in 80 columns: a line that is cut on a narrow terminal loses its end, so what matters least comes last. */
 function progressLine(day: Day, store: Store, started: number, s: Scope): string {
   const done = day.endings.size;
-  const perSecond = Math.round(done / ((performance.now() - started) / 1_000));
   const { opened, released } = store.counts.connections;
   const words = [
-    `placed ${count(day.count('placed'))}`,
-    `refused ${day.count('refused')}`,
-    `recovered ${day.count('recovered')}`,
-    `held ${day.count('held')}`,
+    `${count(day.count('placed'))} placed`,
+    `${day.count('refused')} refused`,
+    `${day.count('recovered')} recovered`,
+    `${day.count('held')} held`,
   ];
-  const rate = s.signal.aborted ? 'stopping' : `${perSecond}/s`;
-  return `${count(done).padStart(6)} of ${count(day.orders.length)}   ${words.join(' · ')}   ${opened - released} at work   ${rate}`;
+  const rate = Math.round(done / ((performance.now() - started) / 1_000));
+  const last = s.signal.aborted ? `stopping: ${opened - released} left` : `${rate}/s`;
+  return `${count(done).padStart(6)} of ${count(day.orders.length)}   ${words.join(' · ')}   ${last}`;
 }
 
 function again(options: Options): string {
