@@ -98,6 +98,7 @@ export default defineConfig({
     // A test may assert through a helper, or by ending at all.
     'vitest/expect-expect': 'off',
     'vitest/no-conditional-expect': 'off',
+    'vitest/valid-expect': ['error', { maxArgs: 2 }],
     'eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true }],
     // Said by the compiler already, or a matter of taste that costs more comments than it finds bugs.
     'typescript/no-unsafe-type-assertion': 'off',
@@ -124,7 +125,12 @@ export default defineConfig({
       files: ['src/**/*.test.ts', 'src/**/*.test-d.ts', 'src/**/*.bench.ts'],
       rules: { 'eslint/no-restricted-imports': 'off' },
     },
-    { files: ['**/*.test.ts', 'test/**'], rules: { 'typescript/unbound-method': 'off' } },
+    {
+      files: ['**/*.test.ts', '**/*.test-d.ts', 'test/**'],
+      rules: { 'typescript/unbound-method': 'off', 'typescript/no-base-to-string': 'off' },
+    },
+    // Type tests are compiled and never run.
+    { files: ['**/*.test-d.ts'], rules: { 'typescript/no-floating-promises': 'off' } },
   ],
   ignorePatterns: ['dist', 'coverage', '.cache', '.stryker-tmp'],
 });
