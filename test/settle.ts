@@ -1,0 +1,17 @@
+/** What work comes to, as a value that can be looked at: errors that are thenable, primitive or `undefined` included. */
+export type Settled = { readonly value: unknown } | { readonly error: unknown };
+
+export async function settle(work: () => unknown): Promise<Settled> {
+  try {
+    return { value: await work() };
+  } catch (error) {
+    return { error };
+  }
+}
+
+/** The error that comes out. Fails if none does. */
+export async function errorOf(work: PromiseLike<unknown> | (() => unknown)): Promise<any> {
+  const settled = await settle(typeof work === 'function' ? work : () => work);
+  if ('error' in settled) return settled.error;
+  throw new Error(`expected an error; got ${String(settled.value)}`);
+}
