@@ -123,8 +123,16 @@ function describe(s: RunningScope): string {
 
 /** Everything that is known of a failure. */
 function print(error: unknown): void {
-  console.error(`holdfast: main failed: ${inspect(error)}`);
-  for (const other of suppressedErrors(error)) console.error(`holdfast: besides: ${inspect(other)}`);
+  console.error(`holdfast: main failed: ${show(error)}`);
+  for (const other of suppressedErrors(error)) console.error(`holdfast: besides: ${show(other)}`);
+}
+
+function show(error: unknown): string {
+  try {
+    return inspect(error);
+  } catch (hostile) {
+    return `an error that cannot be shown (${String((hostile as Error | undefined)?.message)})`;
+  }
 }
 
 /** Something outside the scope may keep the process open: a server, a connection, a timer. It is named, not waited for. */
