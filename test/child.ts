@@ -1,6 +1,7 @@
 /** Programs in a process of their own, as a dialogue: what they say, the signals they are sent, how they end. */
 import { spawn } from 'node:child_process';
 import process from 'node:process';
+import { fileURLToPath } from 'node:url';
 import type * as foundation from '../src/foundation/index.ts';
 import type * as node from '../src/node/index.ts';
 import type * as scope from '../src/scope/index.ts';
@@ -34,6 +35,9 @@ const LIMIT_MS = 20_000;
 
 const urls = ['foundation', 'scope', 'node'].map((name) => new URL(`../src/${name}/index.ts`, import.meta.url).href);
 
+/** Stripped of their types and compiled, the modules are loaded in a fifth of the time. */
+const cache = fileURLToPath(new URL('../.cache/compile', import.meta.url));
+
 /** Starts a program. It is sent as text, so that it sees nothing but what it is given and what is global. */
 export function start(program: (kit: Kit) => unknown): Child {
   const source = `
@@ -41,6 +45,7 @@ export function start(program: (kit: Kit) => unknown): Child {
     void (${program.toString()})(Object.assign({ say: (line) => console.log(line) }, ...modules));`;
   const child = spawn(process.execPath, ['--input-type=module', '--eval', source], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, NODE_COMPILE_CACHE: cache },
     timeout: LIMIT_MS,
     killSignal: 'SIGKILL',
   });
