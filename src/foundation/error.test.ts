@@ -82,6 +82,10 @@ describe('instanceof', () => {
     expect(new OutOfStock('none left') instanceof other.TimeoutError).toBe(false);
   });
 
+  test('looks for the brand that every copy shares', () => {
+    expect(new OutOfStock('none left')).toHaveProperty([Symbol.for('holdfast.error')], true);
+  });
+
   test('needs the brand: an error with the same code is not enough', () => {
     expect(Object.assign(new Error('driver'), { code: 'TIMEOUT' }) instanceof TimeoutError).toBe(false);
     expect({ code: 'TIMEOUT' } instanceof HoldfastError).toBe(false);
