@@ -2,7 +2,7 @@
  * Errors that came second. They are kept beside the first one in a weak map: an error may be frozen, shared, or a class
  * whose shape somebody relies on, so it is never written to.
  */
-const suppressed = /* @__PURE__ */ new WeakMap<object, unknown[]>();
+const suppressed = /* @__PURE__ */ new WeakMap<object, Set<unknown>>();
 
 /**
  * The errors that came up while `error` was already on its way out: failures of cleanups, of other children, and failures
@@ -22,10 +22,10 @@ export function suppressedErrors(error: unknown): readonly unknown[] {
   return [...(suppressed.get(error as object) ?? [])];
 }
 
-/** Keeps `other` beside `error`. An error is never its own company. */
+/** Keeps `other` beside `error`: once, however often it comes up. An error is never its own company. */
 export function addSuppressed(error: unknown, other: unknown): void {
   if (Object(error) !== error || error === other) return;
-  const list = suppressed.get(error as object);
-  if (list === undefined) suppressed.set(error as object, [other]);
-  else list.push(other);
+  const others = suppressed.get(error as object);
+  if (others === undefined) suppressed.set(error as object, new Set([other]));
+  else others.add(other);
 }

@@ -105,6 +105,10 @@ export class RunningScope extends Frame implements Scope {
     return deadline === Infinity ? Infinity : Math.max(0, deadline - clock.now());
   }
 
+  get aborted(): boolean {
+    return this.currentContext.reason !== NONE;
+  }
+
   throwIfAborted(): void {
     const { reason } = this.currentContext;
     if (reason !== NONE) throw reason;
@@ -121,7 +125,7 @@ export class RunningScope extends Frame implements Scope {
   sleep(time: Duration): Promise<void> {
     const ms = durationOption('sleep', time);
     const context = this.currentContext;
-    return context.sleep(ms, this.phase === ENDED && context.reason === NONE ? this.endedError() : context.reason);
+    return context.sleep(ms, this.phase === ENDED ? this.endedError() : context.reason);
   }
 
   go<T>(body: Body<T>): Task<T> {
@@ -179,7 +183,7 @@ export class RunningScope extends Frame implements Scope {
   }
 
   /** Whether `error` is the abort of this scope, or its envelope. */
-  private isAbort(error: unknown): boolean {
+  isAbort(error: unknown): boolean {
     const reason = this.ownContext === null ? NONE : this.ownContext.reason;
     return reason !== NONE && chainHolds(error, reason);
   }
@@ -223,12 +227,12 @@ export class RunningScope extends Frame implements Scope {
   private bounded(pending: PromiseLike<unknown>, timeoutMs: number): Promise<unknown> {
     const shield = this.currentContext; // its deadline counts from now
     return new Promise((resolve, reject) => {
+      const overrun = new TimeoutError(`a cleanup of ${this.label}`, timeoutMs, true);
       const timer = new CleanupTimer(() => {
-        const error = new TimeoutError(`a cleanup of ${this.label}`, timeoutMs, true);
         this.turn++; // its exit is inert from now on
         if (cleanupOverran.observed) cleanupOverran.emit({ name: this.name, timeoutMs });
-        shield.cancel(error);
-        reject(error);
+        shield.cancel(overrun);
+        reject(overrun);
       });
       clock.start(timer, timeoutMs);
       // Somebody else's `then` may throw, or call back twice.
@@ -239,8 +243,8 @@ export class RunningScope extends Frame implements Scope {
         },
         (error: unknown) => {
           timer.leave();
-          if (timer.overran) this.tell(error, true);
-          else reject(error);
+          if (!timer.overran) reject(error);
+          else if (!chainHolds(error, overrun)) this.tell(error, true);
         },
       );
     });

@@ -7,14 +7,20 @@ import type { Scope, Task } from './contract.ts';
 import { discarded } from './events.ts';
 import { disposer, NONE } from './frame.ts';
 
+/** How a child ended: `failure` is `NONE`, or what came out. */
+interface Ended {
+  readonly failure: unknown;
+  readonly value: unknown;
+}
+
 /** What is needed of a scope beyond its contract. */
 interface Parent extends Scope {
   readonly name: string | undefined;
+  readonly aborted: boolean;
+  /** Whether `error` is what aborted this scope, or its envelope. */
+  isAbort(error: unknown): boolean;
   /** As `go`, but `onEnd` decides what the child's end means, before anybody else hears of it. */
-  start<T>(
-    body: (s: Scope) => T | PromiseLike<T>,
-    onEnd: (child: { readonly failure: unknown; readonly value: unknown }) => void,
-  ): Task<T>;
+  start<T>(body: (s: Scope) => T | PromiseLike<T>, onEnd: (child: Ended) => void): Task<T>;
 }
 
 export function raceTasks<T>(scope: Scope, bodies: Iterable<(s: Scope) => T | PromiseLike<T>>): Task<T> {
@@ -32,6 +38,7 @@ function race<T>(
 ): void {
   const errors: unknown[] = [];
   const lost = new DOMException('Another contender won the race', 'AbortError');
+  const tasks: Task<T>[] = [];
   let running = contenders.length;
   let won = false;
 
@@ -46,22 +53,30 @@ function race<T>(
     errors.forEach(tell);
     for (const task of tasks) task.cancel(lost);
   };
-  const tasks = contenders.map((body, place) =>
-    s.start(body, ({ failure, value }) => {
-      running--;
-      if (failure === NONE) {
-        if (!won) win(value as T);
-        else s.defer(() => dispose(value));
-      } else if (won) {
-        tell(failure);
-      } else {
-        errors[place] = failure;
-        if (running > 0) return;
-        for (const error of errors.slice(1)) addSuppressed(errors[0], error);
-        reject(errors[0]);
-      }
-    }),
-  );
+  const lose = (): void => {
+    // A race that is cancelled passes the reason on; what a contender had to say itself comes before that.
+    const own = errors.filter((error) => !s.isAbort(error));
+    const [first, ...others] = own.length > 0 ? own : errors;
+    for (const error of others) addSuppressed(first, error);
+    reject(first);
+  };
+  const ended = (place: number, { failure, value }: Ended): void => {
+    running--;
+    if (failure === NONE) {
+      if (!won) win(value as T);
+      else s.defer(() => dispose(value));
+    } else if (won) {
+      tell(failure);
+    } else {
+      errors[place] = failure;
+      if (running === 0) lose();
+    }
+  };
+  for (const [place, body] of contenders.entries()) {
+    const task = s.start(body, (child) => ended(place, child));
+    tasks.push(task);
+    if (won) task.cancel(lost); // one that throws at once and recovers has won before the others began
+  }
 }
 
 export function mapTasks<I, T>(
@@ -80,17 +95,18 @@ export function mapTasks<I, T>(
     'a whole number from 1, or Infinity',
   );
   checkFunction('map', fn);
-  return scope.go((s) => map(s, items[Symbol.iterator](), concurrency, fn));
+  return scope.go((s) => map(s as Parent, items[Symbol.iterator](), concurrency, fn));
 }
 
 async function map<I, T>(
-  s: Scope,
+  s: Parent,
   iterator: Iterator<I>,
   concurrency: number,
   fn: (item: I, s: Scope) => T | PromiseLike<T>,
 ): Promise<T[]> {
   const results: T[] = [];
   let started = 0;
+  let finished = 0;
   let exhausted = false;
   let ended = false;
   s.defer(() => {
@@ -101,21 +117,24 @@ async function map<I, T>(
   const work = async (): Promise<void> => {
     try {
       for (;;) {
-        s.throwIfAborted();
         exhausted = true; // unless it says otherwise: an iterator that throws is not closed either, as in `for…of`
         const next = iterator.next();
         if (next.done === true) return;
         exhausted = false;
         const place = started++;
         results[place] = await s.go((child) => fn(next.value, child));
+        finished++;
       }
+    } catch (error) {
+      if (!s.aborted) throw error; // else the child has told its failure already, and it may not be the first
     } finally {
       ended = true;
     }
   };
   const workers: Promise<void>[] = [];
-  while (workers.length < concurrency && !ended) workers.push(work());
+  while (workers.length < concurrency && !ended && !s.aborted) workers.push(work());
   await Promise.all(workers);
+  if (!exhausted || finished < started) s.throwIfAborted();
   return results;
 }
 

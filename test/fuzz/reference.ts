@@ -300,7 +300,9 @@ class Interpreter extends Rules {
       this.world.settle(done);
     } catch (error) {
       this.#mustBeThrown(error);
-      if (done.settled && this.mutant !== 'late-rejection-untold') this.event('cleanup-failed', error, true);
+      // The overrun's own error has been told.
+      const news = done.settled && !holds(error, done.value);
+      if (news && this.mutant !== 'late-rejection-untold') this.event('cleanup-failed', error, true);
       this.world.settle(done, error, true);
     }
   }
@@ -403,15 +405,23 @@ class Interpreter extends Rules {
       this.world.settle(bell);
     };
     const limit = this.mutant === 'map-unbounded' ? Infinity : concurrency;
+    let stopped = false;
     for (;;) {
-      for (; running < limit && next < frames.length; next++) {
+      for (; running < limit && next < frames.length && !stopped; next++) {
         // Whether an item's failure is heard of before the next one is due is a matter of the moment.
         if (failed.length > 0 && this.world.lets(false)) break;
-        if (run.anchor.aborted && this.mutant !== 'map-goes-on') throw run.anchor.reason;
-        running++;
-        this.#child(run, frames[next] as Frame, ended(next));
+        // What is left is ended by the reason, as an item under way would be.
+        if (run.anchor.aborted && this.mutant !== 'map-goes-on') run.endedByReason = stopped = true;
+        else {
+          running++;
+          this.#child(run, frames[next] as Frame, ended(next));
+        }
       }
-      if (failed.length > 0) throw failed[0];
+      // An item's failure is the map's already, unless the item was ended by its own cancel.
+      if (failed.length > 0) {
+        if (!run.anchor.aborted) throw failed[0];
+        run.endedByReason = stopped = true;
+      }
       if (running === 0) return results;
       yield bell;
       bell = new Cell();
@@ -628,7 +638,7 @@ class Interpreter extends Rules {
   #sleep(env: Env, ms: number, on: number | undefined): Cell | undefined {
     const target = this.#target(env, on);
     if (!target) return undefined;
-    if (target.phase === ENDED) return this.#sleepAfterTheEnd(target, ms);
+    if (target.phase === ENDED) return this.#sleepAfterTheEnd(ms);
     const anchor = this.#anchor(env, target) as Anchor;
     const cell = new Cell();
     if (anchor.aborted) {
@@ -646,10 +656,10 @@ class Interpreter extends Rules {
     return cell;
   }
 
-  #sleepAfterTheEnd(target: Run, ms: number): Cell {
+  #sleepAfterTheEnd(ms: number): Cell {
     if (this.mutant === 'sleep-after-the-end') return this.#deaf(ms);
     const cell = new Cell();
-    this.world.settle(cell, target.anchor.aborted ? target.anchor.reason : new Fault('ScopeEndedError'), true);
+    this.world.settle(cell, new Fault('ScopeEndedError'), true);
     return cell;
   }
 
@@ -692,6 +702,7 @@ class Interpreter extends Rules {
       drain(steps);
     } catch (error) {
       this.#mustBeThrown(error);
+      this.event('cleanup-failed', error, true);
       if (this.mutant !== 'late-cleanup-error-lost') ended.cause = error;
     }
   }

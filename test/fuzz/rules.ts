@@ -249,8 +249,6 @@ export class Rules {
       return;
     }
     if (mutant === 'child-failure-ignored') return;
-    // C's body is ours in a map, and nothing says whether it gives up at the first item that the reason ended, or at the last.
-    if (run.isMap && run.endedByReason) this.open('an item fails by itself in a map that was cancelled');
     if (run.failed) return this.#laterChildFailed(run, error);
     this.newFailure(run, error);
     if (mutant === 'child-failure-does-not-cancel' || (mutant === 'map-goes-on' && run.isMap)) return;
@@ -315,7 +313,7 @@ export class Rules {
   fail(exit: Exit, error: unknown): void {
     if (!this.isLive(exit)) return;
     const { run } = exit;
-    if (!run.failed) this.cleanupThrew(run, error);
+    if (!run.failed) this.newFailure(run, error);
     else if (this.mutant === 'fail-does-not-replace') this.keepBeside(run.failure, error);
     else if (run.failure !== error) this.replaceFailure(run, error);
   }
