@@ -142,9 +142,7 @@ async function runFiles(files: ReadonlyMap<string, Block>): Promise<void> {
   for (const [path, block] of files) {
     if (block.mode === 'no-run') continue;
     if (usesTestRunner(block, 'vitest'))
-      alone.push(() =>
-        runAlone(block, [at('node_modules', 'vitest', 'vitest.mjs'), 'run', '--root', folder, path]),
-      );
+      alone.push(() => runAlone(block, [at('node_modules', 'vitest', 'vitest.mjs'), 'run', '--root', folder, path]));
     else if (usesTestRunner(block, '@jest/globals')) alone.push(() => runInJest(path, block));
     else if (usesTestRunner(block, 'node:test') || /\brunMain\b/.test(block.code))
       alone.push(() => runAlone(block, [path]));
