@@ -5,6 +5,7 @@ let unique = 0;
 
 /** @param {string} source a function @returns {Function} its own copy of it, with its own type feedback */
 export function fresh(source) {
+  // oxlint-disable-next-line typescript/no-implied-eval -- a copy of the code is the point, and it is ours
   return new Function(`/* ${++unique} */ return ${source}`)();
 }
 
@@ -61,7 +62,7 @@ function shuffled(items) {
   const copy = [...items];
   for (let i = copy.length - 1; i > 0; i--) {
     const j = Math.floor(Math.random() * (i + 1));
-    [copy[i], copy[j]] = [/** @type {T} */ (copy[j]), /** @type {T} */ (copy[i])];
+    [copy[i], copy[j]] = [copy[j], copy[i]];
   }
   return copy;
 }

@@ -12,8 +12,8 @@ export abstract class HoldfastError extends Error {
 
   abstract readonly code: string;
 
-  get [BRAND](): true {
-    return true;
+  static {
+    Object.defineProperty(this.prototype, BRAND, { value: true });
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
@@ -22,6 +22,9 @@ export abstract class HoldfastError extends Error {
     return branded && (this === HoldfastError || (value as HoldfastError).code === this.code);
   }
 }
+
+/** How long stacks are; only V8 asks. */
+const V8Error = Error as { stackTraceLimit?: number | undefined };
 
 /**
  * A deadline passed.
@@ -38,10 +41,10 @@ export class TimeoutError extends HoldfastError {
 
   constructor(of: string, timeoutMs: number, abandoned = false) {
     // A timer decides on this error: its stack would say nothing, and cost 2 µs.
-    const limit = Error.stackTraceLimit;
-    Error.stackTraceLimit = 0;
+    const { stackTraceLimit } = V8Error;
+    V8Error.stackTraceLimit = 0;
     super(`${of} did not end within ${timeoutMs} ms`);
-    Error.stackTraceLimit = limit;
+    V8Error.stackTraceLimit = stackTraceLimit;
     this.timeoutMs = timeoutMs;
     this.of = of;
     this.abandoned = abandoned;

@@ -16,11 +16,11 @@
 export { clock, systemClock, useClock, type Clock } from './clock.ts';
 export { duration, durationOption, type Duration } from './duration.ts';
 export { HoldfastError, TimeoutError } from './error.ts';
-export { EVERY_EVENT, EventType, subscribe, type HoldfastEvent, type Listener } from './event.ts';
+export { EVERY_EVENT, EventType, subscribe, type HoldfastEvent } from './event.ts';
 export { Link, List } from './list.ts';
 export { badOption, checkFunction, checkOption, checkOptions, optionsAndBody, type BadOption } from './option.ts';
 export type { Exit, Outcome } from './outcome.ts';
 export { seededRandom } from './random.ts';
 export { addSuppressed, suppressedErrors } from './suppressed.ts';
-export { captureContext, clearTimer, nextTurn, setTimer, type RunInContext } from './system.ts';
+export { captureContext, nextTurn, setTimer, type RunInContext } from './system.ts';
 export { Timer } from './timers.ts';

@@ -21,6 +21,7 @@ interface Platform {
 }
 
 const platform = globalThis as unknown as Platform;
+// oxlint-disable-next-line typescript/unbound-method -- the platform's global functions have no `this`
 const { setTimeout, clearTimeout, setImmediate = (fn: () => void) => setTimeout(fn, 0), performance } = platform;
 
 /**
@@ -37,12 +38,15 @@ const asyncHooks = builtin('async_hooks') as
     }
   | undefined;
 
-const diagnostics = builtin('diagnostics_channel') as
-  | { channel(name: string): { readonly hasSubscribers: boolean; publish(message: unknown): void } }
-  | undefined;
+interface DiagnosticsChannel {
+  readonly hasSubscribers: boolean;
+  publish(message: unknown): void;
+}
+
+const diagnostics = builtin('diagnostics_channel') as { channel(name: string): DiagnosticsChannel } | undefined;
 
 /** A `diagnostics_channel`, where the platform has them. */
-export const channel = (name: string) => diagnostics?.channel(name);
+export const channel = (name: string): DiagnosticsChannel | undefined => diagnostics?.channel(name);
 
 /**
  * Captures the async context in force (`AsyncLocalStorage`, OpenTelemetry's active span), for code that a timer or somebody else's

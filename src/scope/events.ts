@@ -27,6 +27,6 @@ export interface ScopeEvents {
   'scope:discarded': DiscardedEvent;
 }
 
-export const cleanupFailed = /* @__PURE__ */ new EventType<CleanupFailedEvent>('scope:cleanup-failed');
-export const cleanupOverran = /* @__PURE__ */ new EventType<CleanupOverranEvent>('scope:cleanup-overran');
-export const discarded = /* @__PURE__ */ new EventType<DiscardedEvent>('scope:discarded');
+export const cleanupFailed: EventType<CleanupFailedEvent> = /* @__PURE__ */ new EventType('scope:cleanup-failed');
+export const cleanupOverran: EventType<CleanupOverranEvent> = /* @__PURE__ */ new EventType('scope:cleanup-overran');
+export const discarded: EventType<DiscardedEvent> = /* @__PURE__ */ new EventType('scope:discarded');

@@ -42,7 +42,7 @@ export class Frame {
   failure: unknown = NONE;
   /** What comes out otherwise. */
   value: unknown = undefined;
-  phase = RUNNING;
+  phase: number = RUNNING;
   /** Nothing is recovered any more. Invariant: does not change while unwinding. */
   cancelled = false;
   /** Counts cleanups: an `Exit` is live in its own turn only. */

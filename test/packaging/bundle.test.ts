@@ -7,7 +7,8 @@ import { expect, inject, test } from 'vitest';
 
 const consumer = inject('consumer');
 /** Limits in bytes: minified by rolldown (oxc), compressed by gzip at its best level, which is what most servers send. */
-const limits = { scope: 3_000, core: 10_000 };
+/** Bytes. For the scope: 5 % over what it was when docs/decisions/0020-size-of-the-core.md was written. */
+const limits = { scope: 5_750, core: 10_000 };
 
 /** What a bundler makes for a browser of a module of the consumer's. */
 async function bundle(name: string, source: string): Promise<string> {
