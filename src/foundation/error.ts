@@ -19,7 +19,7 @@ export abstract class HoldfastError extends Error {
   static override [Symbol.hasInstance](value: unknown): boolean {
     if (!Object.hasOwn(this, 'code') && this !== HoldfastError) return super[Symbol.hasInstance](value);
     const branded = typeof value === 'object' && value !== null && BRAND in value;
-    return branded && (this === HoldfastError || (value as HoldfastError).code === this.code);
+    return branded && (this === HoldfastError || (value as { code?: unknown }).code === this.code);
   }
 }
 
