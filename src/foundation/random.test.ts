@@ -25,6 +25,10 @@ describe('a seed', () => {
     expect(draw(seededRandom(7), 5)).toEqual(draw(seededRandom('7'), 5));
   });
 
+  test('has one stream without a name', () => {
+    expect(draw(seededRandom(7), 5)).toEqual(draw(seededRandom(7, ''), 5));
+  });
+
   test('gives numbers from 0 up to but not including 1', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.double()), fc.string(), (seed, stream) =>

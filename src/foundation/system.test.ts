@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncLocalStorage, createHook } from 'node:async_hooks';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { captureContext, channel, clearTimer, nextTurn, now, random, setTimer, wallNow } from './system.ts';
 
@@ -121,6 +121,14 @@ describe('captureContext', () => {
 
   test('hands arguments in and the result out', () => {
     expect(captureContext()((a: number, b: number) => a - b, 5, 3)).toBe(2);
+  });
+
+  test('is seen by async_hooks under the name of the library', () => {
+    const types: string[] = [];
+    const hook = createHook({ init: (_, type) => void types.push(type) }).enable();
+    captureContext();
+    hook.disable();
+    expect(types).toContain('Holdfast');
   });
 
   test('lets an error through', () => {

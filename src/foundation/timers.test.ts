@@ -24,6 +24,8 @@ class Handle {
   readonly fn: () => void;
   readonly dueMs: number;
   held = true;
+  /** How often it was asked to hold the process open, or not to. */
+  asked = 0;
 
   constructor(fn: () => void, dueMs: number) {
     this.fn = fn;
@@ -31,10 +33,12 @@ class Handle {
   }
 
   ref(): void {
+    this.asked++;
     this.held = true;
   }
 
   unref(): void {
+    this.asked++;
     this.held = false;
   }
 }
@@ -300,6 +304,16 @@ describe('timers of the platform', () => {
     expect(platform.held).toBe(true);
     platform.advance(50);
     expect(next.firedAt).toEqual([1_070.25]);
+  });
+
+  test('are asked to hold the process open by the first of many timers, and not to by the last', async () => {
+    const platform = new Platform();
+    const timers = await on(platform);
+    const started = Array.from({ length: 1_000 }, () => begin(platform, timers, 1_000));
+    for (const { stop } of started) stop();
+    for (let i = 0; i < 1_000; i++) begin(platform, timers, 1_000);
+    const [handle] = platform.pending.values();
+    expect(handle?.asked).toBe(2);
   });
 
   test('are gone when they have fired for nobody', async () => {
