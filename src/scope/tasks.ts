@@ -116,10 +116,10 @@ async function map<I, T>(
   /** Draws items and runs them one after another. */
   const work = async (): Promise<void> => {
     try {
-      for (;;) {
+      while (!exhausted) {
         exhausted = true; // unless it says otherwise: an iterator that throws is not closed either, as in `for…of`
         const next = iterator.next();
-        if (next.done === true) return;
+        if (next.done) return;
         exhausted = false;
         const place = started++;
         results[place] = await s.go((child) => fn(next.value, child));
