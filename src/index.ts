@@ -12,6 +12,7 @@ export type {
   CleanupFailedEvent,
   CleanupOverranEvent,
   ContextEntry,
+  ChildOptions,
   ContextKey,
   DiscardedEvent,
   NotPromise,

@@ -35,6 +35,12 @@ export interface ScopeOptions<R = never, V extends readonly unknown[] = readonly
   readonly cleanupTimeout?: Duration | undefined;
 }
 
+/** Options of a child. */
+export interface ChildOptions<R = never, V extends readonly unknown[] = readonly any[]> extends Omit<
+  ScopeOptions<R, V>,
+  'signal'
+> {}
+
 /** A key and the value that a scope carries for it. */
 export type ContextEntry<V> = readonly [key: ContextKey<V>, value: V];
 
@@ -80,10 +86,15 @@ export interface Scope extends SyncScope {
   /**
    * Starts a child scope at once. This scope does not end before its children, and a child's failure is its failure.
    *
+   * @param options as for `scope`, but for `signal`: a child hangs below its scope
    * @returns a promise of what the child comes to, with `cancel(reason?)`. It need not be awaited.
    * @throws {ScopeEndedError} once this scope runs its cleanups, or has ended
    */
   go<T>(body: (s: Scope) => T | PromiseLike<T>): Task<T>;
+  go<T, R = never, V extends readonly unknown[] = readonly any[]>(
+    options: ChildOptions<R, V>,
+    body: (s: Scope) => T | PromiseLike<T>,
+  ): Task<T | R>;
   /**
    * Runs `fn` for every item in children of its own, at most `concurrency` at once, started in order.
    * The first failure cancels the others and is the failure of the whole.

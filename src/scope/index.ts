@@ -13,7 +13,16 @@
  * Start reading at `contract`, then `frame`, then `scope`.
  */
 export { contextKey, type ContextKey } from './context-key.ts';
-export type { ContextEntry, NotPromise, Scope, ScopeOptions, SyncScope, SyncScopeOptions, Task } from './contract.ts';
+export type {
+  ChildOptions,
+  ContextEntry,
+  NotPromise,
+  Scope,
+  ScopeOptions,
+  SyncScope,
+  SyncScopeOptions,
+  Task,
+} from './contract.ts';
 export type { CleanupFailedEvent, CleanupOverranEvent, DiscardedEvent, ScopeEvents } from './events.ts';
 export { Context, contextOfSignal } from './context.ts';
 export { ScopeEndedError } from './scope-ended-error.ts';

@@ -51,6 +51,12 @@ describe('members', () => {
     expectTypeOf(s.go(() => 'a').cancel).toEqualTypeOf<(reason?: unknown) => void>();
   });
 
+  test('`go` takes the options of a scope, but no signal: a child hangs below its scope', () => {
+    expectTypeOf(s.go({ recover: () => null }, async () => 1)).toEqualTypeOf<Task<number | null>>();
+    // @ts-expect-error a child cannot hang below something else
+    void s.go({ signal: new AbortController().signal }, () => 1);
+  });
+
   test('`map` infers item and result', () => {
     expectTypeOf(
       s.map(['a'], { concurrency: 2 }, (item, child) => child.sleep(1).then(() => item.length)),

@@ -24,7 +24,7 @@ import {
 } from '../foundation/index.ts';
 import { Values, type ContextKey } from './context-key.ts';
 import { Context, contextOfSignal } from './context.ts';
-import type { Scope, ScopeOptions, Task } from './contract.ts';
+import type { ChildOptions, Scope, ScopeOptions, Task } from './contract.ts';
 import { cleanupOverran } from './events.ts';
 import { chainHolds, disposer, ENDED, Frame, NONE, RUNNING, UNWINDING } from './frame.ts';
 import { ScopeEndedError } from './scope-ended-error.ts';
@@ -38,10 +38,12 @@ interface Settings {
   readonly recover?: ((error: unknown) => unknown) | undefined;
   readonly cleanupTimeoutMs?: number | undefined;
   /** Told when this scope, a child, has settled and before anybody else hears of it. It decides what that means for the scope above. */
-  readonly onEnd?: (child: RunningScope) => void;
+  readonly onEnd?: ((child: RunningScope) => void) | undefined;
 }
 
 const PLAIN: Settings = {};
+
+const CHILD_OPTIONS = ['timeout', 'recover', 'values', 'name', 'cleanupTimeout'] as const;
 
 export class RunningScope extends Frame implements Scope {
   private readonly settings: Settings;
@@ -128,9 +130,9 @@ export class RunningScope extends Frame implements Scope {
     return context.sleep(ms, this.phase === ENDED ? this.endedError() : context.reason);
   }
 
-  go<T>(body: Body<T>): Task<T> {
-    checkFunction('go', body);
-    return this.start(body, (child) => this.childEnded(child));
+  go<T, R = never>(first: ChildOptions<R> | Body<T>, second?: Body<T>): Task<T | R> {
+    const [options, body] = optionsAndBody<ChildOptions<R>, Body<T>>('go', CHILD_OPTIONS, first, second);
+    return this.start(body, (child) => this.childEnded(child), options);
   }
 
   map<I, T>(
@@ -146,16 +148,13 @@ export class RunningScope extends Frame implements Scope {
   }
 
   /** Starts a child. `onEnd` decides what its end means here. */
-  start<T>(body: Body<T>, onEnd: (child: RunningScope) => void): Task<T> {
+  start<T>(body: Body<T>, onEnd: (child: RunningScope) => void, options: ChildOptions<unknown> = {}): Task<T> {
     if (this.phase !== RUNNING) throw this.endedError();
     const { context } = this;
-    const child = new RunningScope({
-      onEnd(ended) {
-        onEnd(ended);
-        if (--context.children === 0) context.onChildless?.();
-      },
+    const child = scopeOf(options, context, (ended) => {
+      onEnd(ended);
+      if (--context.children === 0) context.onChildless?.();
     });
-    child.context.attachTo(context);
     context.children++;
     const task = drive(child, body) as Task<T>;
     // Its failure is ours as well: nobody has to catch it here.
@@ -351,22 +350,19 @@ export function scope<T>(first: ScopeOptions<unknown> | Body<T>, second?: Body<T
   if (typeof first === 'function' && second === undefined) return drive(new RunningScope(PLAIN), first);
   const [options, body] = optionsAndBody<ScopeOptions<unknown>, Body<T>>(
     'scope',
-    ['timeout', 'signal', 'recover', 'values', 'name', 'cleanupTimeout'],
+    ['signal', ...CHILD_OPTIONS],
     first,
     second,
   );
-  return drive(scopeOf(options), body);
+  return drive(scopeOf(options, options.signal === undefined ? null : outerContext(options.signal)), body);
 }
 
-/** Checks all options, then makes the scope: a refused one leaves nothing behind. */
-function scopeOf({
-  timeout = Infinity,
-  signal,
-  recover,
-  values = [],
-  name,
-  cleanupTimeout = Infinity,
-}: ScopeOptions<unknown>): RunningScope {
+/** Checks all options, then makes the scope below `outer`: a refused one leaves nothing behind. */
+function scopeOf(
+  { timeout = Infinity, recover, values = [], name, cleanupTimeout = Infinity }: ChildOptions<unknown>,
+  outer: Context | null,
+  onEnd?: (child: RunningScope) => void,
+): RunningScope {
   if (recover !== undefined) checkFunction('recover', recover);
   checkOption(name === undefined || typeof name === 'string', 'name', name, 'a string');
   checkOption(
@@ -377,12 +373,12 @@ function scopeOf({
   );
   const timeoutMs = durationOption('timeout', timeout);
   const cleanupTimeoutMs = durationOption('cleanupTimeout', cleanupTimeout);
-  const outer = signal === undefined ? null : outerContext(signal);
 
   const s = new RunningScope({
     name,
     recover,
     cleanupTimeoutMs: cleanupTimeoutMs < Infinity ? cleanupTimeoutMs : undefined,
+    onEnd,
   });
   if (outer !== null) s.context.attachTo(outer);
   for (const [key, value] of values) s.context.values = new Values(key, value, s.context.values);

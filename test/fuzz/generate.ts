@@ -324,7 +324,7 @@ class Generator {
     const depth = place.depth + 1;
     switch (kind) {
       case 'go':
-        return this.#caught({ do: 'go', task: this.#site(), frame: this.#frame(depth, false), ...this.#on() });
+        return this.#caught({ do: 'go', task: this.#site(), frame: this.#frame(depth, true), ...this.#on() });
       case 'race':
         return this.#caught({ do: 'race', task: this.#site(), frames: this.#contenders(depth), ...this.#on() });
       case 'map':

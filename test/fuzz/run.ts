@@ -8,7 +8,7 @@
  * Not covered: what only the platform's own clock does (coalescing, early timers), `AsyncLocalStorage`, scopes made by policies.
  */
 import { contextKey, onEvent, scope, scopeSync, suppressedErrors } from '../../src/index.ts';
-import type { Exit, Scope, ScopeOptions, SyncScope, Task } from '../../src/index.ts';
+import type { Exit, Scope, ChildOptions, SyncScope, Task } from '../../src/index.ts';
 import { virtualTime, type VirtualTime } from '../../src/testing/index.ts';
 import type { Catch, Cleanup, End, Frame, Fresh, Program, Script, Step, Value } from './program.ts';
 import { Fault, Trace } from './trace.ts';
@@ -166,7 +166,7 @@ class Execution {
 
   #open(frame: Frame, signal: AbortSignal | Scope | undefined): Promise<unknown> {
     this.#openScopes++;
-    const result = scope(this.#options(frame, signal), this.#body(frame));
+    const result = scope({ ...this.#options(frame), signal }, this.#body(frame));
     result.then(
       (value) => {
         this.#openScopes--;
@@ -180,14 +180,10 @@ class Execution {
     return result;
   }
 
-  #options(
-    { id, timeout, cleanupTimeout, value, recover }: Frame,
-    signal: AbortSignal | Scope | undefined,
-  ): ScopeOptions<unknown> {
+  #options({ id, timeout, cleanupTimeout, value, recover }: Frame): ChildOptions<unknown> {
     return {
       timeout,
       cleanupTimeout,
-      signal,
       ...(value !== undefined && { values: [[KEY, value]] }),
       ...(recover && { recover: (error) => this.#recover(id, recover, error) }),
     };
@@ -319,7 +315,7 @@ class Execution {
         this.#register(env, step);
         return undefined;
       case 'go':
-        return this.#start(env, step, (s) => s.go(this.#body(step.frame)));
+        return this.#start(env, step, (s) => s.go(this.#options(step.frame), this.#body(step.frame)));
       case 'race':
         return this.#start(env, step, (s) => s.race(step.frames.map((frame) => this.#body(frame))));
       case 'map':
