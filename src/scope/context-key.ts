@@ -1,4 +1,5 @@
 /** Typed values that a tree of scopes carries: Go's `context.WithValue`. */
+import { checkOption } from '../foundation/index.ts';
 
 declare const valueType: unique symbol;
 
@@ -12,11 +13,13 @@ export interface ContextKey<V> {
  * Makes a key. Keep it in one module and import it from there.
  *
  * @param name for people; it does not identify the key
+ * @throws {TypeError | RangeError} code `BAD_OPTION` if the name is no text
  * @example
  * const traceId = contextKey<string>('trace_id');
  * await scope({ values: [[traceId, 'a1']] }, (s) => s.go((child) => child.get(traceId))); // 'a1'
  */
 export function contextKey<V>(name: string): ContextKey<V> {
+  checkOption(typeof name === 'string', 'contextKey', name, 'a string');
   return { name };
 }
 
