@@ -65,7 +65,7 @@ describe('onEvent', () => {
 
   test.each([undefined, null, {}, 'log'])('refuses a listener that is no function: %j', (listener) => {
     expect(() => onEvent('scope:discarded', listener as never)).toThrow(
-      expect.objectContaining({ code: 'BAD_OPTION', given: listener, expected: 'a function' }),
+      expect.objectContaining({ code: 'BAD_OPTION', option: 'onEvent', given: listener, expected: 'a function' }),
     );
   });
 });

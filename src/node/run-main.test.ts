@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { run, start } from '../../test/child.ts';
 import { setTimer } from '../foundation/index.ts';
-import { scope } from '../scope/index.ts';
+import { scope, type Scope } from '../scope/index.ts';
 import { virtualTime } from '../testing/index.ts';
 import { runMain } from './run-main.ts';
 
@@ -392,7 +392,7 @@ describe('runMain', () => {
     });
   });
 
-  test('ends the grace with the scope: no timer is left', async () => {
+  test('ends the grace with the scope: no timer is left, nothing is printed', async () => {
     await virtualTime(async (time) => {
       const ended = runMain((s) => s.sleep('1h'));
       await time.advance('1m');
@@ -401,20 +401,84 @@ describe('runMain', () => {
       expect(time.pending).toBe(0);
       await time.advance('1h');
       expect(exit).not.toHaveBeenCalled();
+      expect(printed).toEqual([]);
+      expect(process.exitCode).toBe(130);
     });
   });
 
-  test('cancels with an AbortError that names the signal, and exits at once on a second one', async () => {
-    let reason: unknown;
-    const ended = runMain((s) => {
-      receive('SIGTERM');
-      reason = s.signal.reason;
-      expect(exit).not.toHaveBeenCalled();
-      receive('SIGINT');
-      expect(exit).toHaveBeenCalledExactlyOnceWith(130);
+  test('does not touch the exit code when nothing went wrong', async () => {
+    process.exitCode = 3;
+    await runMain(() => {});
+    expect(process.exitCode).toBe(3);
+  });
+
+  /** An error that throws when it is shown. */
+  const hostile = (thrown: unknown = new Error('not to be shown')): Error =>
+    Object.assign(new Error('hostile'), {
+      [Symbol.for('nodejs.util.inspect.custom')]: () => {
+        throw thrown;
+      },
     });
-    await ended;
-    expect(reason).toMatchObject({ name: 'AbortError', message: 'SIGTERM was received' });
+
+  const cleanups = (s: Scope): void => {
+    for (const text of ['last', 'first'])
+      s.defer(() => {
+        throw `the ${text} cleanup failed`;
+      });
+  };
+
+  test('prints what failed and what it suppressed; without a signal that is 1', async () => {
+    await runMain(cleanups);
+    expect(printed).toEqual(["holdfast: main failed: 'the first cleanup failed'"]);
+    printed.length = 0;
+    await runMain((s) => {
+      cleanups(s);
+      throw hostile();
+    });
+    expect(printed).toEqual([
+      'holdfast: main failed: an error that cannot be shown (not to be shown)',
+      "holdfast: besides: 'the first cleanup failed'",
+      "holdfast: besides: 'the last cleanup failed'",
+    ]);
+    expect(process.exitCode).toBe(1);
+  });
+
+  test('prints what failed after a signal, but not the signal itself, and keeps its code', async () => {
+    await runMain((s) => {
+      cleanups(s);
+      receive('SIGTERM');
+      s.throwIfAborted();
+    });
+    expect(printed).toEqual([
+      "holdfast: main failed: 'the first cleanup failed'",
+      "holdfast: main failed: 'the last cleanup failed'",
+    ]);
+    expect(process.exitCode).toBe(143);
+  });
+
+  test("ends with 1 when the body's answer to a signal is its own error", async () => {
+    await runMain(() => {
+      receive('SIGTERM');
+      throw hostile();
+    });
+    expect(printed).toHaveLength(1);
+    expect(process.exitCode).toBe(1);
+  });
+
+  test('cancels with an AbortError that names the signal, and exits at once on a second one', async () => {
+    const order: unknown[] = [];
+    exit.mockImplementation((code) => void order.push(`exit ${code}`));
+    await runMain((s) => {
+      receive('SIGTERM');
+      order.push(s.signal.reason);
+      receive('SIGINT');
+      order.push('the body goes on, as this exit is none');
+    });
+    expect(order).toEqual([
+      expect.objectContaining({ name: 'AbortError', message: 'SIGTERM was received' }),
+      'exit 130',
+      'the body goes on, as this exit is none',
+    ]);
   });
 
   test('lets a cleanup hear that the grace is over, and have one turn, before the exit', async () => {
@@ -436,15 +500,11 @@ describe('runMain', () => {
     });
   });
 
-  const hostile = Object.assign(new Error('hostile'), {
-    [Symbol.for('nodejs.util.inspect.custom')]: () => {
-      throw new Error('not to be shown');
-    },
-  });
   test.each([
     ['undefined', undefined, 'undefined'],
     ['text', 'no error', "'no error'"],
-    ['an error that throws when it is shown', hostile, 'an error that cannot be shown (not to be shown)'],
+    ['an error that throws when it is shown', hostile(), 'an error that cannot be shown (not to be shown)'],
+    ['an error that throws nothing when it is shown', hostile(null), 'an error that cannot be shown (undefined)'],
   ])('prints whatever was thrown: %s', async (_, thrown, shown) => {
     await runMain(() => {
       throw thrown;
