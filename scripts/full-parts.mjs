@@ -148,7 +148,7 @@ const soaks = existsSync(at('test', 'soak'))
   : [];
 
 /**
- * Each file of test/soak/ is a program: it takes `--scale X`, prints what it measured, and ends with exit code 0 or 1.
+ * Each file of test/soak/ is a program: it takes `--scale X`, prints its figures as the last line, and ends with exit code 0 or 1.
  * @type {Part[]}
  */
 const soak = soaks.map((file) => ({
@@ -161,9 +161,15 @@ const soak = soaks.map((file) => ({
   step: async () => {
     const args = ['--expose-gc', at('test', 'soak', file), '--scale', process.env['HOLDFAST_SCALE'] ?? '1'];
     const ended = await runNode(args, { echo: true });
-    return ended.code === 0 ? {} : { failed: `node --expose-gc test/soak/${file}\n${tail(ended.output, 60)}` };
+    if (ended.code !== 0) return { failed: `node --expose-gc test/soak/${file}\n${tail(ended.output, 60)}` };
+    // Its last line has the figures: name=value name=value.
+    const figures = (ended.output.trim().split('\n').at(-1) ?? '').split(' ').map((pair) => pair.split('='));
+    return { found: Object.fromEntries(figures.map(([name, value]) => [name, Number(value)])) };
   },
-  result: () => 'passed',
+  result: (found) =>
+    Object.entries(found)
+      .map(([name, value]) => `${name} ${grouped(value)}`)
+      .join(', '),
 }));
 
 /** @type {Part[]} */
