@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
+import { run } from '../../test/child.ts';
 import { HoldfastError, TimeoutError } from './error.ts';
 
 /** The module once more, as when two versions of the package meet in one process. */
@@ -49,6 +50,16 @@ describe('a TimeoutError', () => {
     }
     expect(new Error('other').stack).toContain('error.test.ts');
   });
+});
+
+test('where Error is frozen, a TimeoutError is made all the same, and the process of a timer goes on', async () => {
+  const { code, said, errors } = await run(({ scope, say }) => {
+    Object.freeze(Error);
+    void scope({ timeout: 5, name: 'load' }, (s) => s.sleep('1h')).catch((error: unknown) => say(error));
+  });
+  expect(errors).toBe('');
+  expect(code).toBe(0);
+  expect(said[0]).toMatch('TimeoutError: load did not end within 5 ms');
 });
 
 describe('an error of the library other than a timeout', () => {

@@ -23,9 +23,6 @@ export abstract class HoldfastError extends Error {
   }
 }
 
-/** How long stacks are; only V8 asks. */
-const V8Error = Error as { stackTraceLimit?: number | undefined };
-
 /**
  * A deadline passed.
  *
@@ -41,10 +38,11 @@ export class TimeoutError extends HoldfastError {
 
   constructor(of: string, timeoutMs: number, abandoned = false) {
     // A timer decides on this error: its stack would say nothing, and cost 2 µs.
-    const { stackTraceLimit } = V8Error;
-    V8Error.stackTraceLimit = 0;
+    // Only V8 asks for the limit. Where somebody has frozen `Error`, an assignment would throw, out of a timer.
+    const limit: unknown = Reflect.get(Error, 'stackTraceLimit');
+    Reflect.set(Error, 'stackTraceLimit', 0);
     super(`${of} did not end within ${timeoutMs} ms`);
-    V8Error.stackTraceLimit = stackTraceLimit;
+    Reflect.set(Error, 'stackTraceLimit', limit);
     this.timeoutMs = timeoutMs;
     this.of = of;
     this.abandoned = abandoned;
