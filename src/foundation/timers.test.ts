@@ -549,7 +549,7 @@ describe('on the real platform', () => {
   });
 });
 
-describe.concurrent('a process', () => {
+describe.concurrent('a process', { timeout: 30_000 }, () => {
   test('ends at once when only released timers are left', async () => {
     const { code, said } = await run(({ clock, Timer, say }) => {
       class Late extends Timer {

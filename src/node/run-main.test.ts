@@ -11,7 +11,7 @@ vi.mock('../foundation/system.ts', async (original) => ({
   setTimer: vi.fn<typeof setTimer>(),
 }));
 
-describe.concurrent('the process of a program', () => {
+describe.concurrent('the process of a program', { timeout: 30_000 }, () => {
   test('ends with 0 when the body returned, at once, whatever the grace, and prints nothing', async () => {
     const ended = await run(async ({ runMain, say }) => {
       await runMain({ grace: '1h' }, (s) => {
