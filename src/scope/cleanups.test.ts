@@ -8,6 +8,7 @@ import { errorOf } from '../../test/settle.ts';
 import { watchUnhandledRejections } from '../../test/unhandled.ts';
 import { contextKey, scope, ScopeEndedError, suppressedErrors, TimeoutError } from '../index.ts';
 import type { Exit, Scope } from '../index.ts';
+import type { RunningScope } from './index.ts';
 
 watchUnhandledRejections();
 
@@ -631,6 +632,16 @@ describe('what a scope is besides', () => {
     const error = new Error('at once');
     const promise = scope(thrower(error));
     expect(await errorOf(promise)).toBe(error);
+  });
+
+  test('able to tell reports whether it runs or cleans up', async () => {
+    const seen: boolean[] = [];
+    await scope((s) => {
+      const running = s as RunningScope;
+      s.defer(() => seen.push(running.unwinding));
+      seen.push(running.unwinding);
+    });
+    expect(seen).toEqual([false, true]);
   });
 
   test('the first attempt, with no error before it', async () => {

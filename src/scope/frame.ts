@@ -37,7 +37,7 @@ class Cleanup {
   }
 }
 
-export class Frame {
+export abstract class Frame {
   /** What comes out if it is not `NONE`. */
   failure: unknown = NONE;
   /** What comes out otherwise. */
@@ -52,9 +52,7 @@ export class Frame {
   private recovered: unknown[] | null = null;
 
   /** For events. */
-  get name(): string | undefined {
-    return undefined;
-  }
+  abstract readonly name: string | undefined;
 
   /** For messages. */
   get label(): string {

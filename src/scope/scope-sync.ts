@@ -4,15 +4,11 @@ import type { NotPromise, SyncScope, SyncScopeOptions } from './contract.ts';
 import { ENDED, Frame, isThenable, NONE, UNWINDING } from './frame.ts';
 
 class SyncFrame extends Frame implements SyncScope {
-  private readonly given: string | undefined;
+  override readonly name: string | undefined;
 
   constructor(name: string | undefined) {
     super();
-    this.given = name;
-  }
-
-  override get name(): string | undefined {
-    return this.given;
+    this.name = name;
   }
 }
 
