@@ -213,15 +213,14 @@ const MAX_CAUSES = 16;
 /** Whether `error` is `wanted`, or an error that wraps it. Survives cycles and getters that throw. */
 export function chainHolds(error: unknown, wanted: unknown): boolean {
   let at = error;
-  for (let depth = 0; depth <= MAX_CAUSES; depth++) {
-    if (Object.is(at, wanted)) return true;
-    if (typeof at !== 'object' || at === null) return false;
-    try {
+  try {
+    for (let depth = 0; depth <= MAX_CAUSES; depth++) {
+      if (Object.is(at, wanted)) return true;
       at = (at as Error).cause;
-    } catch {
-      return false;
+      if (at === undefined) return false; // no cause, which is not a wrapped `undefined`
     }
-    if (at === undefined) return false; // no cause, which is not a wrapped `undefined`
+  } catch {
+    // It cannot be read, or is no object.
   }
   return false;
 }
