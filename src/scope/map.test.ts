@@ -166,7 +166,8 @@ describe('map draws items', () => {
   });
 
   test('and takes any true value of done for done', async () => {
-    const iterator = { next: () => ({ done: 1, value: 1 }) } as unknown as Iterator<number>;
+    const answers = [{ done: 1, value: 1 }];
+    const iterator = { next: () => answers.shift() ?? expect.fail('asked again') } as unknown as Iterator<number>;
     expect(await scope((s) => s.map({ [Symbol.iterator]: () => iterator }, { concurrency: 2 }, (it) => it))).toEqual(
       [],
     );
@@ -374,6 +375,37 @@ describe('cancellation of a map', () => {
       }),
     );
     expect(error).toBe('reason');
+  });
+
+  test('as the iterator is made draws nothing, and is no success', async () => {
+    const error = await errorOf(
+      scope((s) => {
+        const items = {
+          [Symbol.iterator]: () => {
+            s.cancel('reason');
+            return { next: () => expect.fail('drew an item') };
+          },
+        };
+        return s.map(items, { concurrency: 2 }, () => expect.fail('ran'));
+      }),
+    );
+    expect(error).toBe('reason');
+  });
+
+  test('leaves no hole in the results for an item that had cancelled itself: the reason comes out', async () => {
+    const reason = new Error('cancelled');
+    const error = await errorInTime(() =>
+      scope((s) => {
+        const task = s.map([1], { concurrency: 2 }, async (_, child) => {
+          child.cancel('gives up');
+          await deaf(10);
+          child.throwIfAborted();
+        });
+        s.cancel(reason);
+        return task;
+      }),
+    );
+    expect(error).toBe(reason);
   });
 
   test('by its first item, as that begins, keeps the others from beginning', async () => {
