@@ -9,6 +9,7 @@ import type { Exit, Scope } from '../index.ts';
 
 watchUnhandledRejections();
 
+const deaf = (ms: number): Promise<void> => scope((own) => own.sleep(ms));
 const sleeper = (s: Scope): Promise<void> => s.sleep('1h');
 
 describe('2.6 cancellation', () => {
@@ -291,7 +292,6 @@ describe('2.8 a cancellation is not recovered', () => {
   });
 
   test('R2 so does a cancel of the parent after the own deadline, and one while only children still run', async () => {
-    const deaf = (ms: number): Promise<void> => scope((own) => own.sleep(ms));
     let error: unknown;
     await settleInTime(() =>
       scope(async (s) => {
@@ -309,6 +309,29 @@ describe('2.8 a cancellation is not recovered', () => {
     );
     expect(error).toBeInstanceOf(TimeoutError);
     expect(seen).toEqual([true, undefined, false]);
+  });
+
+  test('R2 the first reason stays, for the scope and for all below it, whatever comes from above later', async () => {
+    const seen: unknown[] = [];
+    const look = (s: Scope): void => void seen.push(s.signal.reason);
+    await settleInTime(() =>
+      scope(async (s) => {
+        const task = s.go({ timeout: 100, recover: () => {} }, async (child) => {
+          child.signal.addEventListener('abort', () => seen.push('listener'));
+          const below = child.go(async (grandchild) => {
+            await deaf(200);
+            look(grandchild);
+          });
+          await below;
+          look(child);
+          child.throwIfAborted();
+        });
+        await deaf(150);
+        s.cancel('late');
+        expect(await errorOf(task)).toBe(seen[1]);
+      }),
+    );
+    expect(seen).toEqual(['listener', expect.any(TimeoutError), seen[1]]);
   });
 
   test('R2 so does a cancel after the failure of a child: the failure stays', async () => {
@@ -480,14 +503,11 @@ describe('sleep', () => {
     });
   });
 
-  test('of 0 waits a turn of promises, and starts no timer', async () => {
-    await virtualTime(async (time) => {
-      await scope(async (s) => {
-        const slept = s.sleep(0);
-        expect(time.pending).toBe(0);
-        await slept;
-      });
+  test('of 0 is a timer like any other: who sleeps so in a loop stops neither timers nor deadlines', async () => {
+    const looping = scope({ timeout: 10 }, async (s) => {
+      for (;;) await s.sleep(0);
     });
+    expect(await errorOf(looping)).toBeInstanceOf(TimeoutError);
   });
 
   test('ends at once when the scope is cancelled, and leaves no timer', async () => {

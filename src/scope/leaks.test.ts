@@ -7,7 +7,7 @@ import { seed } from '../../test/seed.ts';
 import { errorOf } from '../../test/settle.ts';
 import { watchUnhandledRejections } from '../../test/unhandled.ts';
 import { scope, ScopeEndedError, TimeoutError, type Scope } from '../index.ts';
-import { contextOfSignal } from './index.ts';
+import { contextOfSignal, type RunningScope } from './index.ts';
 
 watchUnhandledRejections(); // for every test here
 
@@ -86,6 +86,24 @@ describe('2.11 a sleep that nobody awaits', () => {
         expect(time.pending).toBe(0);
       });
       expect(await errorOf(sleep as Promise<void>)).toBe('reason');
+    });
+  });
+});
+
+describe('2.11 a scope that lives long', () => {
+  test('keeps nothing of sleeps, children and linked scopes that are over', async () => {
+    await virtualTime(async (time) => {
+      const ended = scope(async (s) => {
+        const { context } = s as RunningScope;
+        for (let i = 0; i < 10; i++) {
+          await s.sleep(10);
+          await s.go((child) => child.sleep(10));
+          await scope({ signal: s, timeout: 100 }, (linked) => linked.sleep(10));
+          expect([context.first, context.last, context.children]).toEqual([null, null, 0]);
+        }
+      });
+      await time.runAll();
+      await ended;
     });
   });
 });
