@@ -461,6 +461,38 @@ describe('2.3 cleanupTimeout', () => {
     });
   });
 
+  test('R13 does not tell again of the overrun itself, when a cleanup rejects with that, or wraps it', async () => {
+    await virtualTime(async (time) => {
+      using events = recordEvents();
+      const ended = errorOf(
+        scope({ cleanupTimeout: 100 }, (s) => {
+          s.defer(() => s.sleep('1h'));
+          s.defer(() =>
+            s.sleep('1h').catch((cause: unknown) => {
+              throw new Error('closing', { cause });
+            }),
+          );
+        }),
+      );
+      await time.runAll();
+      await ended;
+      const overrun = ['scope:cleanup-overran', 'scope:cleanup-failed'];
+      expect(events.map((e) => e.event)).toEqual([...overrun, ...overrun]);
+      expect(events.map((e) => e['late'])).toEqual([undefined, false, undefined, false]);
+    });
+  });
+
+  test('of Infinity is none, and starts no timer', async () => {
+    await virtualTime(async (time) => {
+      await scope({ cleanupTimeout: Infinity }, (s) => {
+        s.defer(async () => {
+          await Promise.resolve();
+          expect([time.pending, s.timeLeft()]).toEqual([0, Infinity]);
+        });
+      });
+    });
+  });
+
   test('R13 tells nothing of an overrun cleanup that succeeds later', async () => {
     await virtualTime(async (time) => {
       using events = recordEvents();

@@ -625,12 +625,14 @@ describe.for(drivers)('$name', ({ run }) => {
 
     test('with the failure that there is changes nothing', () =>
       whatever(async (error, what) => {
+        using events = recordEvents();
         const settled = await run((s) => {
           s.defer((exit) => exit.fail(exit.error));
           throw error;
         });
         expectError(settled, error, what);
         expect(suppressedErrors(error)).toEqual([]);
+        expect(events).toEqual([]);
       }));
 
     test('does not end the function, whose own error is kept beside that failure', async () => {
@@ -754,6 +756,7 @@ describe.for(drivers)('$name', ({ run }) => {
 
     test('may throw the failure on, which changes nothing', () =>
       whatever(async (error, what) => {
+        using events = recordEvents();
         const settled = await run(fails(error), {
           recover: (given) => {
             throw given;
@@ -761,6 +764,7 @@ describe.for(drivers)('$name', ({ run }) => {
         });
         expectError(settled, error, what);
         expect(suppressedErrors(error)).toEqual([]);
+        expect(events).toEqual([]);
       }));
 
     test('has its own cleanups run after it, which see its result', async () => {
