@@ -279,6 +279,24 @@ describe('2.7 an outer signal', () => {
     expect(await Promise.all([early, ...late])).toEqual(['reason', 'reason', 'reason']);
   });
 
+  test('may be of another make: what counts is aborted, reason, and the listeners', async () => {
+    class Signal extends EventTarget {
+      aborted = false;
+      reason: unknown;
+      abort(reason: unknown): void {
+        this.aborted = true;
+        this.reason = reason;
+        this.dispatchEvent(new Event('abort'));
+      }
+    }
+    const signal = new Signal();
+    const ended = errorOf(scope({ signal: signal as unknown as AbortSignal }, (s) => s.sleep('1h')));
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    signal.abort('reason');
+    expect(await ended).toBe('reason');
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  });
+
   test('that combines s.signal with others passes cancellation on, and nothing else of the scope', async () => {
     const key = contextKey<string>('key');
     const reason = new Error('cancelled');
