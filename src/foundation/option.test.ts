@@ -104,6 +104,11 @@ describe('checkOptions', () => {
     });
   });
 
+  test('looks at inherited keys too: they are read like the others', () => {
+    checkOptions('retry', ['attempts'], Object.create({ attempts: 3 }));
+    expect(() => checkOptions('retry', ['attempts'], Object.create({ attempt: 3 }))).toThrow('attempt: expected');
+  });
+
   test('refuses a misspelt key whose value is undefined', () => {
     expect(() => checkOptions('retry', ['attempts'], { attempt: undefined })).toThrow('attempt: expected');
   });

@@ -53,7 +53,7 @@ export function optionsAndBody<O extends object, B extends (...args: never[]) =>
 /** @throws {TypeError | RangeError} code `BAD_OPTION` unless `options` is an object whose keys are all `known` */
 export function checkOptions(of: string, known: readonly PropertyKey[], options: unknown): void {
   checkOption(typeof options === 'object' && options !== null, of, options, 'an object with options');
-  for (const key of Object.keys(options)) {
+  for (const key in options) {
     if (known.includes(key)) continue;
     throw badOption(key, (options as Record<string, unknown>)[key], `an option of ${of}: ${known.join(', ')}`);
   }

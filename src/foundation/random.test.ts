@@ -25,6 +25,12 @@ describe('a seed', () => {
     expect(draw(seededRandom(7), 5)).toEqual(draw(seededRandom('7'), 5));
   });
 
+  test.each([NaN, Infinity, undefined, null, 5n, {}, ['7'], Symbol('seed')])('may not be %o', (seed) => {
+    expect(() => seededRandom(seed as number)).toThrow(
+      expect.objectContaining({ code: 'BAD_OPTION', option: 'seed', given: seed, expected: 'a number or a text' }),
+    );
+  });
+
   test('has one stream without a name', () => {
     expect(draw(seededRandom(7), 5)).toEqual(draw(seededRandom(7, ''), 5));
   });

@@ -26,6 +26,25 @@ describe('the errors kept beside an error', () => {
     expect(kept[1]).toBe(other);
   });
 
+  test('are the newest hundred: an error that many callers share does not collect for ever', () => {
+    const error = new Error('shared');
+    for (let i = 0; i < 250; i++) addSuppressed(error, i);
+    expect(suppressedErrors(error)).toEqual(Array.from({ length: 100 }, (_, i) => 150 + i));
+    addSuppressed(error, 249);
+    expect(suppressedErrors(error)).toHaveLength(100);
+  });
+
+  test('are kept, or whoever wants to keep one is told', () => {
+    const error = new Error('first');
+    expect([addSuppressed(error, 'x'), addSuppressed(error, 'x'), addSuppressed(error, error)]).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    expect(addSuppressed('a primitive', 'x')).toBe(false);
+    expect(addSuppressed(undefined, 'x')).toBe(false);
+  });
+
   test('never include the error itself', () => {
     const error = new Error('first');
     addSuppressed(error, error);

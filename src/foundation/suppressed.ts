@@ -6,8 +6,8 @@ const suppressed = /* @__PURE__ */ new WeakMap<object, Set<unknown>>();
 
 /**
  * The errors that came up while `error` was already on its way out: failures of cleanups, of other children, and failures
- * that were replaced by it or recovered before it. Newest last. Empty for a primitive, which has no identity to keep them by; the
- * `scope:cleanup-failed` event tells of those.
+ * that were replaced by it or recovered before it. Newest last, the newest hundred. Empty for a primitive, which has no
+ * identity to keep them by: the events `scope:cleanup-failed` and `scope:discarded` tell of those.
  *
  * @example
  * const error = await scope((s) => {
@@ -22,10 +22,19 @@ export function suppressedErrors(error: unknown): readonly unknown[] {
   return [...(suppressed.get(error as object) ?? [])];
 }
 
-/** Keeps `other` beside `error`: once, however often it comes up. An error is never its own company. */
-export function addSuppressed(error: unknown, other: unknown): void {
-  if (Object(error) !== error || error === other) return;
+/** An error that many callers share, a constant of a module say, would collect for ever: the newest are kept. */
+const MAX_SUPPRESSED = 100;
+
+/**
+ * Keeps `other` beside `error`: once, however often it comes up. An error is never its own company.
+ *
+ * @returns false if `error` is a primitive, which nothing can be kept by
+ */
+export function addSuppressed(error: unknown, other: unknown): boolean {
+  if (error === other) return true;
+  if (Object(error) !== error) return false;
   const others = suppressed.get(error as object);
   if (others === undefined) suppressed.set(error as object, new Set([other]));
-  else others.add(other);
+  else if (others.add(other).size > MAX_SUPPRESSED) others.delete(others.values().next().value);
+  return true;
 }

@@ -85,7 +85,7 @@ class Platform {
       this.timeMs = Math.max(this.timeMs, next[1].dueMs);
       next[1].fn();
     }
-    this.timeMs = untilMs;
+    this.timeMs = Math.max(this.timeMs, untilMs); // what fired may have taken longer
   }
 }
 
@@ -424,6 +424,30 @@ describe.each([{ numeric: false }, { numeric: true }])('while timers fire (%o)',
     platform.advance(50);
     expect(started.map(({ firedAt }) => firedAt)).toEqual([[1_100.25], [1_100.25]]);
     expect(platform.pending.size).toBe(others.length);
+  });
+
+  test('one that falls due because another takes long fires in its turn', async () => {
+    const platform = new Platform(options);
+    const timers = await on(platform);
+    begin(platform, timers, 50, () => (platform.timeMs += 30));
+    platform.advance(20);
+    const second = begin(platform, timers, 50);
+    platform.advance(30);
+    expect(second.firedAt).toEqual([1_080.25]);
+    expect(platform.made).toBe(1);
+  });
+
+  test.each([0, 1])('one of %d ms that starts itself again lets the platform have its turn', async (durationMs) => {
+    const platform = new Platform(options);
+    const timers = await on(platform);
+    const timer = begin(platform, timers, durationMs, () => {
+      platform.timeMs += 1;
+      if (timer.firedAt.length < 100) timers.startTimer(timer.timer, durationMs);
+    });
+    platform.advance(1);
+    expect(timer.firedAt).toHaveLength(1);
+    platform.advance(1_000);
+    expect(timer.firedAt).toHaveLength(100);
   });
 
   test('a timer may stop all others and start itself again, for ever', async () => {

@@ -66,17 +66,14 @@ class TimerList extends List {
   }
 
   private fireDue(): void {
-    const startedBy = now() - this.durationMs;
-    for (
-      let timer = this.first as Timer | null;
-      timer !== null && timer.startedMs <= startedBy;
-      timer = this.first as Timer | null
-    ) {
+    // The clock is read for each: what a timer does may take long, and the next one may have fallen due meanwhile.
+    for (let timer = this.first as Timer | null; timer !== null; timer = this.first as Timer | null) {
+      const leftMs = timer.startedMs + this.durationMs - now();
+      if (leftMs > 0) return this.arm(leftMs);
       super.remove(timer);
       timer.fire();
     }
-    if (this.first === null) this.drop();
-    else this.arm((this.first as Timer).startedMs - startedBy);
+    this.drop();
   }
 }
 

@@ -36,8 +36,10 @@ export class Context extends List {
   onChildless: (() => void) | null = null;
   /** A child ended with this context's reason: the failure of the scope, if nothing else is. */
   childAborted = false;
-  /** Its scope has ended; it stays in the tree for what is still linked to it. */
+  /** Its scope has ended: what would hang below it hangs below `outer`. */
   private ended = false;
+  /** What it hung below when it ended. */
+  private outer: Context | null = null;
 
   constructor(source: AbortSignal | null = null) {
     super();
@@ -47,8 +49,11 @@ export class Context extends List {
   /** Puts this context below `parent`, and takes its values. Below an aborted one it is cancelled from the start. */
   attachTo(parent: Context): void {
     this.values = parent.values;
-    this.reason = parent.reason;
-    if (this.reason === NONE) parent.add(this);
+    let at: Context | null = parent;
+    while (at !== null && at.ended && at.reason === NONE) at = at.outer;
+    if (at === null) return;
+    this.reason = at.reason;
+    if (this.reason === NONE) at.add(this);
     else this.cancelled = true;
   }
 
@@ -58,15 +63,8 @@ export class Context extends List {
   }
 
   override remove(link: Link): void {
-    let gone = link;
-    // Contexts that ended but for this link leave with it: a loop, since there may be a long line of them.
-    for (let at: List | null = this; at instanceof Context; at = at.list) {
-      super.remove.call(at, gone);
-      if (at.first !== null) return;
-      at.source?.removeEventListener('abort', at);
-      if (!at.ended) return;
-      gone = at;
-    }
+    super.remove(link);
+    if (this.first === null) this.source?.removeEventListener('abort', this);
   }
 
   /** Gives this context a deadline. `of` is whose it is, for the error. */
@@ -97,12 +95,21 @@ export class Context extends List {
     this.timer = null;
   }
 
-  /** Leaves the tree, now or when the last call that is linked to it has left. Nobody sleeps on in what has ended; `of` is whose it is, for the error. */
+  /**
+   * Leaves the tree. Nobody sleeps on in what has ended (`of` is whose it is, for the error); what is still linked to it hangs
+   * below its parent from now on, so that a line of calls, each begun by the one before, keeps nothing of those that have gone.
+   */
   end(of: string): void {
     this.ended = true;
     this.owner = null;
+    this.runInContext = null;
+    this.outer = this.list as Context | null;
     if (this.first !== null && this.reason === NONE) this.wake(new ScopeEndedError(of));
-    if (this.first === null) this.leave();
+    for (let link = this.first; link !== null; link = this.first) {
+      this.remove(link);
+      this.outer?.add(link);
+    }
+    this.leave();
   }
 
   cancel(reason: unknown): void {
@@ -167,7 +174,6 @@ export class Context extends List {
   sleep(durationMs: number, refusal: unknown): Promise<void> {
     const sleeper = new Sleeper(this);
     if (refusal !== NONE) sleeper.abort(refusal);
-    else if (durationMs === 0) sleeper.fire();
     else clock.start(sleeper, durationMs);
     return sleeper.wait.promise;
   }

@@ -2,6 +2,9 @@
 import type { Duration, Exit } from '../foundation/index.ts';
 import type { ContextKey } from './context-key.ts';
 
+/** What runs in a scope. */
+export type Body<T> = (s: Scope) => T | PromiseLike<T>;
+
 /**
  * Options of `scope`.
  *
@@ -114,7 +117,8 @@ export interface Scope extends SyncScope {
    *
    * @throws {TypeError} code `BAD_OPTION` for an empty list
    */
-  race<T>(bodies: Iterable<(s: Scope) => T | PromiseLike<T>>): Task<T>;
+  race<T>(bodies: Iterable<Body<T>>): Task<T>;
+  race<B extends Body<unknown>>(bodies: Iterable<B>): Task<Awaited<ReturnType<B>>>;
   /**
    * Aborted when the scope is cancelled, its deadline passes, or it fails. Made when first read.
    * In a cleanup: a signal of that cleanup's own, which only `cleanupTimeout` and `runMain`'s grace abort.

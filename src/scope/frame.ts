@@ -15,8 +15,8 @@
  *
  * A failure may be any value, `undefined` included, so "none" is a value that nobody else has.
  */
-import { addSuppressed, checkFunction, checkOption, type Exit } from '../foundation/index.ts';
-import { cleanupFailed } from './events.ts';
+import { addSuppressed, badOption, checkFunction, checkOption, type Exit } from '../foundation/index.ts';
+import { cleanupFailed, discarded } from './events.ts';
 import { ScopeEndedError } from './scope-ended-error.ts';
 
 /** No failure; no abort. */
@@ -155,6 +155,19 @@ export abstract class Frame {
     return this.failure !== NONE && !this.cancelled;
   }
 
+  /** What comes out: the value is returned, the failure thrown. */
+  outcome(): unknown {
+    if (this.failure === NONE) return this.value;
+    // A primitive cannot keep what it replaced.
+    for (const error of this.recovered ?? []) this.discard(error);
+    throw this.failure;
+  }
+
+  /** An error that nothing else keeps. */
+  discard(error: unknown): void {
+    if (discarded.observed) discarded.emit({ name: this.name, error });
+  }
+
   protected tell(error: unknown, late: boolean): void {
     if (cleanupFailed.observed) cleanupFailed.emit({ name: this.name, error, late });
   }
@@ -188,12 +201,14 @@ class LiveExit implements Exit {
 
   recover(...result: [result?: unknown]): unknown {
     if (this.#turn !== this.#frame.turn || !this.#frame.recoverable) return undefined;
-    if (result.length > 0) this.#frame.value = result[0];
+    if (result.length > 0) this.set(result[0]);
     return this.#frame.recover();
   }
 
   set(value: unknown): void {
-    if (this.#turn === this.#frame.turn) this.#frame.value = value;
+    if (this.#turn !== this.#frame.turn) return;
+    refusePromise('the result of an exit', value);
+    this.#frame.value = value;
   }
 
   fail(error: unknown): void {
@@ -231,4 +246,11 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
     value !== null &&
     typeof (value as PromiseLike<unknown>).then === 'function'
   );
+}
+
+/** @throws {TypeError} code `BAD_OPTION` if `value` is a promise: it would settle when nobody looks any more */
+export function refusePromise(what: string, value: unknown): void {
+  if (!isThenable(value)) return;
+  value.then(undefined, () => {});
+  throw badOption(what, value, 'no promise: nobody would wait for it');
 }

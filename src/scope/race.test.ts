@@ -96,8 +96,10 @@ describe('a race', () => {
       s.defer((exit) => exit.recover('recovered'));
       throw new Error('at once');
     };
-    const settled = await settleInTime(() => scope((s) => s.race([recovers, after(1_000, 'late'), recovers])));
-    expect(settled).toEqual({ value: 'recovered' });
+    const settled = await settleInTime(async (time) =>
+      scope(async (s) => [await s.race([recovers, after(1_000, 'late'), recovers]), time.now()]),
+    );
+    expect(settled).toEqual({ value: ['recovered', 0] });
   });
 
   test('tells by an event what losers failed with, before and after the race was won', async () => {
@@ -122,10 +124,24 @@ describe('a race', () => {
     ]);
   });
 
+  test('tells nothing of losers that were only cancelled', async () => {
+    using events = recordEvents();
+    await settleInTime(() => scope((s) => s.race([after(10, 'won'), after(20, 'late'), after(30, 'later')])));
+    expect(events).toEqual([]);
+  });
+
   test('tells nothing of a race that is lost: all errors come out', async () => {
     using events = recordEvents();
-    await errorOf(scope((s) => s.race([throws('a'), throws('b')])));
+    const [a, b] = [new Error('a'), new Error('b')];
+    await errorOf(scope((s) => s.race([throws(a), throws(b)])));
     expect(events).toEqual([]);
+  });
+
+  test('tells of the others when the first body throws a primitive, which cannot keep them', async () => {
+    using events = recordEvents();
+    const b = new Error('b');
+    expect(await errorOf(scope((s) => s.race([throws('a'), throws(b)])))).toBe('a');
+    expect(events).toMatchObject([{ event: 'scope:discarded', error: b }]);
   });
 });
 

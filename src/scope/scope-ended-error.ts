@@ -11,7 +11,7 @@ export class ScopeEndedError extends HoldfastError {
   readonly scope: string;
 
   constructor(scope: string, options?: ErrorOptions) {
-    super(`${scope} has ended: nothing can be added to it`, options);
+    super(`${scope} has ended, or is cleaning up: nothing can be added to it`, options);
     this.scope = scope;
   }
 

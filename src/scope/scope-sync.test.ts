@@ -65,7 +65,7 @@ describe('R16 a promise, which nobody would wait for, is a TypeError with code B
   const refused = (what: string) => ({
     code: 'BAD_OPTION',
     option: `scopeSync: ${what}`,
-    expected: 'a result that is no promise (for code with promises there is scope)',
+    expected: 'no promise: nobody would wait for it',
   });
 
   test('returned by the body: the scope fails with it, after its cleanups', () => {

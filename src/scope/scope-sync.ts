@@ -1,7 +1,7 @@
 /** The frame for code without promises. */
-import { badOption, checkFunction, checkOption, optionsAndBody } from '../foundation/index.ts';
+import { checkFunction, checkOption, optionsAndBody } from '../foundation/index.ts';
 import type { NotPromise, SyncScope, SyncScopeOptions } from './contract.ts';
-import { ENDED, Frame, isThenable, NONE, UNWINDING } from './frame.ts';
+import { ENDED, Frame, refusePromise, UNWINDING } from './frame.ts';
 
 class SyncFrame extends Frame implements SyncScope {
   override readonly name: string | undefined;
@@ -54,13 +54,12 @@ export function scopeSync(
       frame.recover();
       frame.value = value;
     } catch (error) {
-      if (error !== frame.failure) frame.fail(error);
+      if (!Object.is(error, frame.failure)) frame.fail(error);
     }
     unwind(frame);
   }
   frame.phase = ENDED;
-  if (frame.failure !== NONE) throw frame.failure;
-  return frame.value;
+  return frame.outcome();
 }
 
 function unwind(frame: Frame): void {
@@ -73,9 +72,8 @@ function unwind(frame: Frame): void {
   }
 }
 
-/** @throws if `value` is a promise: what it comes to would be lost */
+/** @throws if `value` is a promise: in code with promises it is `scope` that waits */
 function settled(what: string, value: unknown): unknown {
-  if (!isThenable(value)) return value;
-  value.then(undefined, () => {});
-  throw badOption(`scopeSync: ${what}`, value, 'a result that is no promise (for code with promises there is scope)');
+  refusePromise(`scopeSync: ${what}`, value);
+  return value;
 }

@@ -67,7 +67,9 @@ describe('members', () => {
 
   test('`race` has the type of its contenders', () => {
     expectTypeOf(s.race([async () => 1, () => 2])).toEqualTypeOf<Task<number>>();
-    expectTypeOf(s.race<number | string>([async () => 1, () => 'a'])).toEqualTypeOf<Task<number | string>>();
+    expectTypeOf(s.race([async () => 1, () => 'a'])).toEqualTypeOf<Task<number | string>>();
+    expectTypeOf(s.race([(child) => child.sleep(1)])).toEqualTypeOf<Task<void>>();
+    expectTypeOf(s.race(new Set([() => 1]))).toEqualTypeOf<Task<number>>();
   });
 
   test('`get` has the type of the key, or nothing', () => {

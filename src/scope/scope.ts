@@ -13,6 +13,7 @@
  */
 import {
   addSuppressed,
+  captureContext,
   checkFunction,
   checkOption,
   clock,
@@ -24,13 +25,11 @@ import {
 } from '../foundation/index.ts';
 import { Values, type ContextKey } from './context-key.ts';
 import { Context, contextOfSignal } from './context.ts';
-import type { ChildOptions, Scope, ScopeOptions, Task } from './contract.ts';
+import type { Body, ChildOptions, Scope, ScopeOptions, Task } from './contract.ts';
 import { cleanupOverran } from './events.ts';
 import { chainHolds, disposer, ENDED, Frame, NONE, RUNNING, UNWINDING } from './frame.ts';
 import { ScopeEndedError } from './scope-ended-error.ts';
 import { mapTasks, raceTasks } from './tasks.ts';
-
-type Body<T> = (s: Scope) => T | PromiseLike<T>;
 
 /** What a scope was told at its start, if anything. */
 interface Settings {
@@ -85,13 +84,11 @@ export class RunningScope extends Frame implements Scope {
   /** The context in force: the scope's own, or in a cleanup that cleanup's. */
   get currentContext(): Context {
     if (this.phase !== UNWINDING) return this.context;
-    if (this.shield === null) {
-      this.shield = new Context();
-      this.shield.values = this.ownContext?.values ?? null;
-      const { cleanupTimeoutMs } = this.settings;
-      if (cleanupTimeoutMs !== undefined) this.shield.expectWithin(cleanupTimeoutMs);
-    }
-    return this.shield;
+    if (this.shield !== null) return this.shield;
+    const { cleanupTimeoutMs } = this.settings;
+    const shield = this.shieldAnew();
+    if (cleanupTimeoutMs !== undefined) shield.expectWithin(cleanupTimeoutMs);
+    return shield;
   }
 
   get signal(): AbortSignal {
@@ -190,7 +187,7 @@ export class RunningScope extends Frame implements Scope {
   /** A failure of its own came up in the body or in a child: the first one stays, and ends everything below. */
   private failed(error: unknown): void {
     if (this.failure === NONE) this.failure = error;
-    else addSuppressed(this.failure, error);
+    else if (!addSuppressed(this.failure, error)) this.discard(error);
     if (this.ownContext !== null && this.ownContext.reason === NONE) this.ownContext.abort(error);
   }
 
@@ -204,6 +201,14 @@ export class RunningScope extends Frame implements Scope {
     this.cancelled = context.cancelled;
     if (this.failure === NONE && context.childAborted) this.failure = context.reason;
     context.stopTimer();
+  }
+
+  /** A context for the cleanup that runs now, or for the option `recover`: with the scope's values, out of reach of its cancellation. */
+  shieldAnew(): Context {
+    const shield = new Context();
+    shield.values = this.ownContext?.values ?? null;
+    this.shield = shield;
+    return shield;
   }
 
   get unwinding(): boolean {
@@ -225,17 +230,21 @@ export class RunningScope extends Frame implements Scope {
   /** The same cleanup, given up when it overruns. */
   private bounded(pending: PromiseLike<unknown>, timeoutMs: number): Promise<unknown> {
     const shield = this.currentContext; // its deadline counts from now
+    // The timer is shared with others; what it sets off is this scope's.
+    const runInContext = captureContext();
     return new Promise((resolve, reject) => {
       const overrun = new TimeoutError(`a cleanup of ${this.label}`, timeoutMs, true);
       const timer = new CleanupTimer(() => {
         this.turn++; // its exit is inert from now on
-        if (cleanupOverran.observed) cleanupOverran.emit({ name: this.name, timeoutMs });
-        shield.cancel(overrun);
-        reject(overrun);
+        runInContext(() => {
+          if (cleanupOverran.observed) cleanupOverran.emit({ name: this.name, timeoutMs });
+          shield.cancel(overrun);
+          reject(overrun);
+        });
       });
       clock.start(timer, timeoutMs);
-      // Somebody else's `then` may throw, or call back twice.
-      Promise.resolve(pending).then(
+      // Somebody else's `then` may throw, or call back twice; a promise made here does neither.
+      new Promise((settle) => settle(pending)).then(
         (value) => {
           timer.leave();
           resolve(value);
@@ -306,17 +315,17 @@ async function drive<T>(s: RunningScope, body: Body<T>): Promise<T> {
     }
     if (recover === undefined || !s.recoverable) break;
     try {
+      s.shieldAnew();
       const value = await recover(s.failure);
       s.recover();
       s.value = value;
     } catch (error) {
-      if (error !== s.failure) s.fail(error);
+      if (!Object.is(error, s.failure)) s.fail(error);
     }
     recover = undefined; // it has the last word once; what it registered is still cleaned up
   }
   s.end();
-  if (s.failure !== NONE) throw s.failure;
-  return s.value as T;
+  return s.outcome() as T;
 }
 
 /**
@@ -357,6 +366,8 @@ export function scope<T>(first: ScopeOptions<unknown> | Body<T>, second?: Body<T
   return drive(scopeOf(options, options.signal === undefined ? null : outerContext(options.signal)), body);
 }
 
+const VALUES = 'a list of [contextKey, value]';
+
 /** Checks all options, then makes the scope below `outer`: a refused one leaves nothing behind. */
 function scopeOf(
   { timeout = Infinity, recover, values = [], name, cleanupTimeout = Infinity }: ChildOptions<unknown>,
@@ -365,12 +376,11 @@ function scopeOf(
 ): RunningScope {
   if (recover !== undefined) checkFunction('recover', recover);
   checkOption(name === undefined || typeof name === 'string', 'name', name, 'a string');
-  checkOption(
-    Array.isArray(values) && values.every((entry) => typeof entry?.[0]?.name === 'string'),
-    'values',
-    values,
-    'a list of [contextKey, value]',
-  );
+  checkOption(Array.isArray(values), 'values', values, VALUES);
+  for (const entry of values) {
+    const isEntry = Array.isArray(entry) && entry.length === 2 && typeof entry[0]?.name === 'string';
+    checkOption(isEntry, 'values', values, VALUES);
+  }
   const timeoutMs = durationOption('timeout', timeout);
   const cleanupTimeoutMs = durationOption('cleanupTimeout', cleanupTimeout);
 

@@ -3,7 +3,7 @@
  * so the whole is cancelled, waited for and fails as a unit.
  */
 import { addSuppressed, checkFunction, checkOption, checkOptions } from '../foundation/index.ts';
-import type { Scope, Task } from './contract.ts';
+import type { Body, Scope, Task } from './contract.ts';
 import { discarded } from './events.ts';
 import { disposer, NONE } from './frame.ts';
 
@@ -20,10 +20,10 @@ interface Parent extends Scope {
   /** Whether `error` is what aborted this scope, or its envelope. */
   isAbort(error: unknown): boolean;
   /** As `go`, but `onEnd` decides what the child's end means, before anybody else hears of it. */
-  start<T>(body: (s: Scope) => T | PromiseLike<T>, onEnd: (child: Ended) => void): Task<T>;
+  start<T>(body: Body<T>, onEnd: (child: Ended) => void): Task<T>;
 }
 
-export function raceTasks<T>(scope: Scope, bodies: Iterable<(s: Scope) => T | PromiseLike<T>>): Task<T> {
+export function raceTasks<T>(scope: Scope, bodies: Iterable<Body<T>>): Task<T> {
   const contenders = [...iterable('race', bodies)];
   checkOption(contenders.length > 0, 'race', bodies, 'at least one function');
   for (const body of contenders) checkFunction('race', body);
@@ -32,7 +32,7 @@ export function raceTasks<T>(scope: Scope, bodies: Iterable<(s: Scope) => T | Pr
 
 function race<T>(
   s: Parent,
-  contenders: ((s: Scope) => T | PromiseLike<T>)[],
+  contenders: Body<T>[],
   resolve: (value: T) => void,
   reject: (error: unknown) => void,
 ): void {
@@ -57,7 +57,7 @@ function race<T>(
     // A race that is cancelled passes the reason on; what a contender had to say itself comes before that.
     const own = errors.filter((error) => !s.isAbort(error));
     const [first, ...others] = own.length > 0 ? own : errors;
-    for (const error of others) addSuppressed(first, error);
+    for (const error of others) if (!addSuppressed(first, error)) tell(error);
     reject(first);
   };
   const ended = (place: number, { failure, value }: Ended): void => {
@@ -75,7 +75,7 @@ function race<T>(
   for (const [place, body] of contenders.entries()) {
     const task = s.start(body, (child) => ended(place, child));
     tasks.push(task);
-    if (won) task.cancel(lost); // one that throws at once and recovers has won before the others began
+    if (won) break; // at once: it threw, and recovered
   }
 }
 
@@ -89,7 +89,7 @@ export function mapTasks<I, T>(
   checkOptions('map', ['concurrency'], options);
   const { concurrency } = options;
   checkOption(
-    concurrency >= 1 && (Number.isInteger(concurrency) || concurrency === Infinity),
+    concurrency === Infinity || (Number.isInteger(concurrency) && concurrency >= 1),
     'concurrency',
     concurrency,
     'a whole number from 1, or Infinity',
@@ -108,31 +108,29 @@ async function map<I, T>(
   let started = 0;
   let finished = 0;
   let exhausted = false;
-  let ended = false;
   s.defer(() => {
     if (!exhausted) iterator.return?.();
   });
 
   /** Draws items and runs them one after another. */
   const work = async (): Promise<void> => {
-    try {
-      while (!exhausted) {
-        exhausted = true; // unless it says otherwise: an iterator that throws is not closed either, as in `for…of`
-        const next = iterator.next();
-        if (next.done) return;
-        exhausted = false;
-        const place = started++;
+    while (!exhausted) {
+      exhausted = true; // unless it says otherwise: an iterator that throws is not closed either, as in `for…of`
+      const next = iterator.next();
+      if (next.done) return;
+      exhausted = false;
+      const place = started++;
+      try {
         results[place] = await s.go((child) => fn(next.value, child));
         finished++;
+      } catch (error) {
+        if (s.aborted) return; // the child has told its failure already, and it may not be the first
+        throw error;
       }
-    } catch (error) {
-      if (!s.aborted) throw error; // else the child has told its failure already, and it may not be the first
-    } finally {
-      ended = true;
     }
   };
   const workers: Promise<void>[] = [];
-  while (workers.length < concurrency && !ended && !s.aborted) workers.push(work());
+  while (workers.length < concurrency && !exhausted && !s.aborted) workers.push(work());
   await Promise.all(workers);
   if (!exhausted || finished < started) s.throwIfAborted();
   return results;

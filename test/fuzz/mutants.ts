@@ -24,6 +24,7 @@ export const mutants = [
   { name: 'suppressed-newest-first', rule: '2', changes: 'suppressed errors are listed newest first' },
   { name: 'cause-does-not-replace', rule: '2', changes: 'an error whose cause is the failure is only kept beside it' },
   { name: 'cleanup-failed-not-told', rule: '2', changes: 'no event for what a cleanup throws beside a failure' },
+  { name: 'discarded-untold', rule: '9', changes: 'no event for an error that nothing can keep' },
   { name: 'cleanups-not-shielded', rule: '3', changes: 'a cleanup sleeps on the signal of its scope' },
   { name: 'cleanup-timeout-for-all', rule: '3', changes: 'cleanupTimeout is counted from the start of the unwinding' },
   { name: 'one-shield-for-all', rule: '3', changes: 'all cleanups of a scope share one signal' },

@@ -188,7 +188,11 @@ class Interpreter extends Rules {
 
   #end(run: Run, frame: Frame | undefined): void {
     run.phase = ENDED;
+    // A primitive could not keep them, and no other failure came.
+    if (run.failed) for (const error of run.owed) this.discarded(error);
     this.endSleeps(run.anchor);
+    // Its signal hears nothing any more; what is linked to it does, from above.
+    run.anchor.watchers.length = 0;
     this.#unfinished--;
     this.#leave(run);
     if (run.parent) (run.onEnd ?? ((child) => this.childEnded(run.parent as Run, child)))(run);
@@ -300,6 +304,7 @@ class Interpreter extends Rules {
       this.world.settle(done);
     } catch (error) {
       this.#mustBeThrown(error);
+      if (this.world.lets(true)) yield;
       // The overrun's own error has been told.
       const news = done.settled && !holds(error, done.value);
       if (news && this.mutant !== 'late-rejection-untold') this.event('cleanup-failed', error, true);
@@ -342,15 +347,17 @@ class Interpreter extends Rules {
 
   *#race(run: Run, frames: readonly Frame[]): Steps<unknown> {
     const race: Race = { run, errors: [], left: frames.length, winner: undefined, bell: new Cell() };
-    const contenders = frames.map((frame, i) =>
-      this.#child(run, frame, (child) => this.#contenderEnded(race, child, i)),
-    );
+    const contenders: Run[] = [];
+    for (const [i, frame] of frames.entries()) {
+      contenders.push(this.#child(run, frame, (child) => this.#contenderEnded(race, child, i)));
+      if (race.winner?.threw) break; // at once, and recovered; a value is always waited for
+    }
     while (!race.winner && race.left > 0) {
       yield race.bell;
       race.bell = new Cell();
     }
     if (!race.winner) throw this.#allLost(run, race.errors);
-    for (const error of Object.values(race.errors)) this.#discarded(error);
+    for (const error of Object.values(race.errors)) this.discarded(error);
     const lost = new Fault('AbortError');
     if (this.mutant !== 'race-losers-not-cancelled') for (const loser of contenders) this.abort(loser, lost, 'own');
     if (race.winner.failed) throw race.winner.failure;
@@ -363,7 +370,7 @@ class Interpreter extends Rules {
     run.live--;
     if (!child.failed || this.mutant === 'race-first-settled-wins') race.winner ??= child;
     if (!child.failed && child.result instanceof Resource) this.#disposeOf(run, child.result, !winner);
-    if (child.failed && winner) this.#discarded(child.failure);
+    if (child.failed && winner) this.discarded(child.failure);
     else if (child.failed) race.errors[place] = child.failure;
     this.world.settle(race.bell);
     if (run.live === 0 && run.idle) this.world.settle(run.idle);
@@ -375,18 +382,13 @@ class Interpreter extends Rules {
     run.cleanups.push({ cleanup, showsExit: false, site: cleanup.id, onlyIfFailed });
   }
 
-  #discarded(error: unknown): void {
-    const isCancellation = error instanceof Fault && error.kind === 'AbortError';
-    if (!isCancellation) this.event('discarded', error);
-  }
-
   /** The first error of the list, the others beside it. What a cancelled race only passes on is none (R3), unless there is nothing else. */
   #allLost(run: Run, errors: unknown[]): unknown {
     const { aborted, reason } = run.anchor;
     const own = aborted ? errors.filter((error) => !holds(error, reason)) : errors;
     if (own.length === 0) return reason;
     const [first, ...others] = this.mutant === 'race-last-error' ? own.reverse() : own;
-    for (const error of others) this.keepBeside(first, error);
+    for (const error of others) this.keepOrTell(first, error);
     return first;
   }
 
@@ -712,6 +714,7 @@ class Interpreter extends Rules {
       yield* steps;
     } catch (error) {
       this.#mustBeThrown(error);
+      if (this.world.lets(true)) yield;
       this.event('cleanup-failed', error, true);
     }
   }

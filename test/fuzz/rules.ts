@@ -79,6 +79,8 @@ export class Run {
   owed: unknown[] = [];
   readonly cleanups: Registered[] = [];
   recoverCalled = false;
+  /** Its body threw. */
+  threw = false;
   deadlineTimer: Timer | undefined;
   /** What replaces the accounting of the parent: a race takes its contenders' ends itself. */
   onEnd: ((run: Run) => void) | undefined;
@@ -147,6 +149,18 @@ export class Rules {
       this.mutant === 'suppressed-newest-first' ? [error, ...failure.suppressed] : [...failure.suppressed, error];
   }
 
+  /** As `keepBeside`; a primitive cannot keep it, so it is told. */
+  keepOrTell(failure: unknown, error: unknown): void {
+    if (failure instanceof Fault || failure === error) this.keepBeside(failure, error);
+    else this.discarded(error);
+  }
+
+  /** An error that nothing keeps. Whether a mere cancellation is told, no rule says. */
+  discarded(error: unknown): void {
+    const isCancellation = error instanceof Fault && error.kind === 'AbortError';
+    if (!isCancellation && this.mutant !== 'discarded-untold') this.event('discarded', error);
+  }
+
   /** What was recovered or replaced before stays with it; a primitive cannot keep it, so that it stays with the one after that. */
   newFailure(run: Run, error: unknown): void {
     run.failed = true;
@@ -192,6 +206,7 @@ export class Rules {
 
   /** Nobody sleeps on in what has ended (11). */
   endSleeps(anchor: Anchor): void {
+    anchor.deadline = Infinity; // nor counts what is left of its time
     if (anchor.sleeps.size > 0 && this.mutant !== 'sleep-outlives-its-scope')
       this.#wake(anchor, new Fault('ScopeEndedError'));
   }
@@ -215,11 +230,12 @@ export class Rules {
   // --- what bodies and children come to (5, 8, R3, R4, R5)
 
   bodyThrew(run: Run, error: unknown): void {
+    run.threw = true;
     const { aborted, reason } = run.anchor;
     const taken = aborted && this.#takenForReason(error, reason);
     const failure = taken ? reason : error;
     if (run.failed) {
-      if (!taken && this.mutant !== 'body-error-forgotten') this.keepBeside(run.failure, error);
+      if (!taken && this.mutant !== 'body-error-forgotten') this.keepOrTell(run.failure, error);
       return;
     }
     this.newFailure(run, failure);
@@ -257,7 +273,7 @@ export class Rules {
 
   #laterChildFailed(run: Run, error: unknown): void {
     if (this.mutant === 'last-child-failure-wins') this.replaceFailure(run, error);
-    else if (this.mutant !== 'late-child-failure-forgotten') this.keepBeside(run.failure, error);
+    else if (this.mutant !== 'late-child-failure-forgotten') this.keepOrTell(run.failure, error);
   }
 
   /** Body and children have settled. */
