@@ -56,7 +56,7 @@ function race<T>(
   const lose = (): void => {
     // A race that is cancelled passes the reason on; what a contender had to say itself comes before that.
     const own = errors.filter((error) => !s.isAbort(error));
-    const [first, ...others] = own.length > 0 ? own : errors;
+    const [first, ...others] = own.length > 0 ? own : [errors[0]];
     for (const error of others) if (!addSuppressed(first, error)) tell(error);
     reject(first);
   };
