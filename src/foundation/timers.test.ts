@@ -60,6 +60,7 @@ class Platform {
   now = (): number => this.timeMs;
 
   setTimer = (fn: () => void, delayMs: number): Handle | number => {
+    if (!(delayMs >= 0)) throw new RangeError(`Node warns of a delay of ${delayMs} ms`);
     const wholeMs = Math.max(1, Math.min(Math.ceil(delayMs), MAX_DELAY_MS));
     const handle = new Handle(fn, this.timeMs + wholeMs - this.earlyMs);
     const key = this.numeric ? ++this.made : (this.made++, handle);
@@ -448,6 +449,19 @@ describe.each([{ numeric: false }, { numeric: true }])('while timers fire (%o)',
     expect(timer.firedAt).toHaveLength(1);
     platform.advance(1_000);
     expect(timer.firedAt).toHaveLength(100);
+  });
+
+  test('one that is started, and falls due because another takes long, fires in the next turn', async () => {
+    const platform = new Platform(options);
+    const timers = await on(platform);
+    const started: ReturnType<typeof begin>[] = [];
+    begin(platform, timers, 5, () => started.push(begin(platform, timers, 5)));
+    begin(platform, timers, 5, () => (platform.timeMs += 30));
+    platform.advance(5);
+    expect(started[0]?.firedAt).toEqual([]);
+    platform.advance(1);
+    expect(started[0]?.firedAt).toEqual([1_036.25]);
+    expect(platform.pending.size).toBe(0);
   });
 
   test('a timer may stop all others and start itself again, for ever', async () => {

@@ -67,9 +67,11 @@ class TimerList extends List {
 
   private fireDue(): void {
     // The clock is read for each: what a timer does may take long, and the next one may have fallen due meanwhile.
+    // What was started since waits for the platform: of no duration and started again by what it does, it would fire for ever.
+    const beganMs = now();
     for (let timer = this.first as Timer | null; timer !== null; timer = this.first as Timer | null) {
       const leftMs = timer.startedMs + this.durationMs - now();
-      if (leftMs > 0) return this.arm(leftMs);
+      if (leftMs > 0 || timer.startedMs >= beganMs) return this.arm(Math.max(leftMs, 0));
       super.remove(timer);
       timer.fire();
     }
