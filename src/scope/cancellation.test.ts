@@ -95,10 +95,11 @@ describe('2.6 cancellation', () => {
     const reason = new Error('before');
     controller.abort(reason);
     const recover = (): never => expect.fail('called'); // R15
-    const error = await errorOf(
-      scope({ signal: controller.signal, recover, timeout: 1_000 }, () => expect.fail('ran')),
-    );
-    expect(error).toBe(reason);
+    await virtualTime(async (time) => {
+      const error = errorOf(scope({ signal: controller.signal, recover, timeout: 1_000 }, () => expect.fail('ran')));
+      expect(time.pending).toBe(0);
+      expect(await error).toBe(reason);
+    });
     await scope(async (s) => {
       s.cancel(reason);
       expect(await errorOf(scope({ signal: s, recover }, () => expect.fail('ran')))).toBe(reason);

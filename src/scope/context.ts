@@ -69,7 +69,6 @@ export class Context extends List {
 
   /** Gives this context a deadline. `of` is whose it is, for the error. */
   expireAfter(timeoutMs: number, of: string): void {
-    if (this.reason !== NONE) return;
     this.timer = new DeadlineTimer(this, timeoutMs, of);
     clock.start(this.timer, timeoutMs);
   }

@@ -100,8 +100,7 @@ export class RunningScope extends Frame implements Scope {
   }
 
   timeLeft(): number {
-    const { deadline } = this;
-    return deadline === Infinity ? Infinity : Math.max(0, deadline - clock.now());
+    return Math.max(0, this.deadline - clock.now());
   }
 
   get aborted(): boolean {
