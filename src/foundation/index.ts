@@ -22,5 +22,13 @@ export { badOption, checkFunction, checkOption, checkOptions, optionsAndBody, ty
 export type { Exit, Outcome } from './outcome.ts';
 export { seededRandom } from './random.ts';
 export { addSuppressed, suppressedErrors } from './suppressed.ts';
-export { captureContext, nextTurn, setTimer, type RunInContext } from './system.ts';
+export {
+  captureContext,
+  clearTimer,
+  MAX_DELAY_MS,
+  nextTurn,
+  setTimer,
+  type RunInContext,
+  type TimerHandle,
+} from './system.ts';
 export { Timer } from './timers.ts';

@@ -2,14 +2,17 @@
 import process from 'node:process';
 import { inspect } from 'node:util';
 import {
+  clearTimer,
   clock,
   durationOption,
+  MAX_DELAY_MS,
   nextTurn,
   optionsAndBody,
   setTimer,
   suppressedErrors,
   Timer,
   type Duration,
+  type TimerHandle,
 } from '../foundation/index.ts';
 import { Context, contextOfSignal, RunningScope, scope, type Scope } from '../scope/index.ts';
 
@@ -25,6 +28,9 @@ const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 type Signal = keyof typeof EXIT_CODES;
 
 let running = false;
+
+/** Looks whether the process ends by itself after a `runMain`. */
+let watchdog: TimerHandle | undefined;
 
 /**
  * Runs `body` as the root of the program, in a scope that SIGINT and SIGTERM cancel.
@@ -50,33 +56,44 @@ export function runMain(first: MainOptions | ((s: Scope) => unknown), second?: (
   const graceMs = durationOption('grace', options.grace ?? '10s');
   if (running) throw new Error('runMain: another runMain is still running; a program has one root');
   running = true;
+  clearTimer(watchdog);
   return main(body, graceMs);
 }
 
 async function main(body: (s: Scope) => unknown, graceMs: number): Promise<void> {
   const controller = new AbortController();
   const grace = new Grace(controller.signal, graceMs);
+  let exitCode: number | undefined;
   const onSignal = (signal: Signal): void => {
     if (grace.signal !== undefined) process.exit(EXIT_CODES[signal]);
     grace.begin(signal);
     controller.abort(new DOMException(`${signal} was received`, 'AbortError'));
   };
+  /** Node is about to end the process, since nothing that it knows of is left to wait for. */
+  const onIdle = (): void => {
+    process.exitCode = exitCode = 1;
+    console.error(
+      `holdfast: nothing is left that could wake these: ${describe(scopesBelow(controller.signal))}. Cancelled.`,
+    );
+    controller.abort(new Error('main waits for something that cannot come'));
+  };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
-  let exitCode: number | undefined;
+  process.once('beforeExit', onIdle);
   try {
     await scope({ signal: controller.signal, name: 'main' }, body);
   } catch (error) {
     if (grace.signal === undefined || error !== controller.signal.reason) {
       exitCode = 1;
-      print(error);
+      print(`main failed: ${show(error)}`, error);
     } else {
-      for (const other of suppressedErrors(error)) print(other);
+      print(`${grace.signal} was received; besides:`, error);
     }
   } finally {
     grace.leave();
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
+    process.off('beforeExit', onIdle);
     running = false;
   }
   if (grace.signal !== undefined) exitCode ??= EXIT_CODES[grace.signal];
@@ -103,28 +120,45 @@ class Grace extends Timer {
 
   override fire(): void {
     const signal = this.signal as Signal;
-    const scopes = [...scopesBelow(contextOfSignal(this.source))];
-    console.error(
-      `holdfast: ${this.graceMs} ms after ${signal} these have not ended: ${scopes.map(describe).join(', ')}. Exiting.`,
-    );
+    const scopes = scopesBelow(this.source);
+    console.error(`holdfast: ${this.graceMs} ms after ${signal} these have not ended: ${describe(scopes)}. Exiting.`);
     for (const s of scopes) s.shield?.cancel(new DOMException(`The grace after ${signal} is over`, 'AbortError'));
     void nextTurn().then(() => process.exit(EXIT_CODES[signal]));
   }
 }
 
-function* scopesBelow(context: Context): Generator<RunningScope> {
-  if (context.owner instanceof RunningScope) yield context.owner;
-  for (let link = context.first; link !== null; link = link.next) if (link instanceof Context) yield* scopesBelow(link);
+/** Every scope that hangs below a signal and has not ended, and below the cleanups of those. */
+function scopesBelow(signal: AbortSignal): RunningScope[] {
+  const scopes: RunningScope[] = [];
+  const contexts = [contextOfSignal(signal)]; // grows while it is walked through
+  for (const { owner, first } of contexts) {
+    if (owner instanceof RunningScope) {
+      scopes.push(owner);
+      if (owner.shield !== null) contexts.push(owner.shield);
+    }
+    for (let link = first; link !== null; link = link.next) if (link instanceof Context) contexts.push(link);
+  }
+  return scopes;
 }
 
-function describe(s: RunningScope): string {
-  return `${s.name === undefined ? 'a scope without a name' : `scope "${s.name}"`} (${s.unwinding ? 'cleaning up' : 'running'})`;
+/** More than this nobody reads. */
+const MAX_NAMED = 20;
+
+function describe(scopes: readonly RunningScope[]): string {
+  const names = scopes.slice(0, MAX_NAMED).map((s) => {
+    const name = s.name === undefined ? 'a scope without a name' : `scope "${s.name}"`;
+    return `${name} (${s.unwinding ? 'cleaning up' : 'running'})`;
+  });
+  return scopes.length > MAX_NAMED ? `${names.join(', ')} and ${scopes.length - MAX_NAMED} more` : names.join(', ');
 }
 
-/** Everything that is known of a failure. */
-function print(error: unknown): void {
-  console.error(`holdfast: main failed: ${show(error)}`);
-  for (const other of suppressedErrors(error)) console.error(`holdfast: besides: ${show(other)}`);
+/** Tells of a failure, and under it of all that it suppressed, and of what those suppressed. */
+function print(title: string, error: unknown, depth = 0, seen = new Set<unknown>()): void {
+  seen.add(error);
+  const others = suppressedErrors(error).filter((other) => !seen.has(other));
+  if (depth === 0 && others.length === 0 && title.endsWith('besides:')) return;
+  console.error(`holdfast: ${'  '.repeat(depth)}${title}`);
+  for (const other of others) print(`besides: ${show(other)}`, other, depth + 1, seen);
 }
 
 function show(error: unknown): string {
@@ -137,11 +171,12 @@ function show(error: unknown): string {
 
 /** Something outside the scope may keep the process open: a server, a connection, a timer. It is named, not waited for. */
 function exitUnlessIdle(graceMs: number): void {
-  const timer = setTimer(() => {
+  if (graceMs > MAX_DELAY_MS) return;
+  watchdog = setTimer(() => {
     console.error(
       `holdfast: main ended ${graceMs} ms ago, but the process is kept open by: ${process.getActiveResourcesInfo().join(', ')}. Exiting.`,
     );
     process.exit();
   }, graceMs);
-  if (typeof timer === 'object') timer.unref();
+  if (typeof watchdog === 'object') watchdog.unref();
 }

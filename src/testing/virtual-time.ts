@@ -109,7 +109,7 @@ class VirtualClock implements Clock {
       this.queue.pop();
       next = this.queue.top;
     }
-    if (next === undefined || next.dueMs > byMs) return false;
+    if (next === undefined || next.dueMs > byMs || next.dueMs === Infinity) return false;
     this.timeMs = next.dueMs;
     this.stop(next.timer);
     next.timer.fire();
@@ -142,29 +142,35 @@ class Control implements VirtualTime {
     return this.clock.pending;
   }
 
-  async advance(time: Duration): Promise<void> {
+  advance(time: Duration): Promise<void> {
     const ms = duration(time);
     checkOption(ms < Infinity, 'advance', time, 'a duration that ends (runAll goes on until no timer is left)');
-    const untilMs = this.clock.timeMs + ms;
-    await this.run(untilMs, Infinity);
+    return this.advanceTo(this.clock.timeMs + ms);
+  }
+
+  private async advanceTo(untilMs: number): Promise<void> {
+    await this.run(untilMs);
     this.clock.timeMs = untilMs;
   }
 
-  async runAll(): Promise<void> {
-    await this.run(Number.MAX_VALUE, MAX_TIMERS);
+  runAll(): Promise<void> {
+    return this.run(Infinity);
   }
 
-  private async run(untilMs: number, maxTimers: number): Promise<void> {
+  private async run(untilMs: number): Promise<void> {
     if (this.busy)
       throw new Error('virtualTime: time is already passing; await the earlier advance() or runAll() first');
     if (clock !== this.clock) throw new Error('virtualTime: it has ended; time can only be advanced inside its body');
     this.busy = true;
     try {
       await nextTurn();
-      for (let fired = 0; this.clock.fireNext(untilMs); fired++) {
-        if (fired === maxTimers)
+      let fired = 0;
+      for (let at = this.now(); this.clock.fireNext(untilMs); at = this.now()) {
+        // Until a given time there may be as many timers as there are, but not within one instant.
+        if (untilMs < Infinity && at < this.now()) fired = 0;
+        if (++fired > MAX_TIMERS)
           throw new Error(
-            `virtualTime: runAll fired ${maxTimers} timers and there are more: something starts timers for ever; use advance()`,
+            `virtualTime: ${MAX_TIMERS} timers have fired and there are more: something starts timers for ever`,
           );
         await nextTurn();
       }
@@ -196,7 +202,7 @@ export function virtualTime<T>(
   options: VirtualTimeOptions,
   body: (time: VirtualTime) => T | PromiseLike<T>,
 ): Promise<T>;
-export async function virtualTime<T>(
+export function virtualTime<T>(
   first: VirtualTimeOptions | ((time: VirtualTime) => T | PromiseLike<T>),
   second?: (time: VirtualTime) => T | PromiseLike<T>,
 ): Promise<T> {
@@ -210,6 +216,10 @@ export async function virtualTime<T>(
   if (clock !== systemClock)
     throw new Error('virtualTime: already on virtual time; there is one clock, so one at a time');
 
+  return run(virtual, body);
+}
+
+async function run<T>(virtual: VirtualClock, body: (time: VirtualTime) => T | PromiseLike<T>): Promise<T> {
   useClock(virtual);
   try {
     const result = await body(new Control(virtual));
@@ -229,7 +239,8 @@ function settings({
   date = '2030-01-01T00:00:00Z',
 }: VirtualTimeOptions): [random: () => number, startedAtMs: number] {
   checkOption(typeof seed === 'string' || Number.isFinite(seed), 'seed', seed, 'a number or a text');
-  const startedAtMs = new Date(date).getTime();
+  const isDate = typeof date === 'string' || typeof date === 'number' || date instanceof Date;
+  const startedAtMs = isDate ? new Date(date).getTime() : NaN;
   checkOption(!Number.isNaN(startedAtMs), 'date', date, 'a date');
   return [seededRandom(seed), startedAtMs];
 }
