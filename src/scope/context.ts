@@ -103,7 +103,7 @@ export class Context extends List {
     this.owner = null;
     this.runInContext = null;
     this.outer = this.list as Context | null;
-    if (this.first !== null && this.reason === NONE) this.wake(new ScopeEndedError(of));
+    if (this.first !== null) this.wake(new ScopeEndedError(of));
     for (let link = this.first; link !== null; link = this.first) {
       this.remove(link);
       this.outer?.add(link);

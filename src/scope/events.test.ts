@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { recordEvents, virtualTime } from '../testing/index.ts';
 import { errorOf } from '../../test/settle.ts';
 import { watchUnhandledRejections } from '../../test/unhandled.ts';
-import { onEvent, scope, scopeSync } from '../index.ts';
+import { onEvent, scope, scopeSync, type Scope } from '../index.ts';
 import { cleanupFailed, cleanupOverran, discarded } from './events.ts';
 
 watchUnhandledRejections();
@@ -20,6 +20,11 @@ async function everyEvent(): Promise<void> {
     await overruns;
     await scope({ name: 'b' }, (s) => s.race([fails('lost'), () => 'won']));
     await errorOf(() => scopeSync({ name: 'c' }, (s) => s.defer(fails('cleanup'))));
+    const replaced = (s: Scope): never => {
+      s.defer((exit) => exit.fail('a primitive'));
+      throw 'body';
+    };
+    await errorOf(scope({ name: 'd' }, replaced));
   });
 }
 
@@ -35,6 +40,7 @@ describe('events', () => {
       { event: 'scope:cleanup-failed', name: 'a', at: 10, error: expect.objectContaining({ code }), late: false },
       { event: 'scope:discarded', name: undefined, at: 10, error: 'lost' },
       { event: 'scope:cleanup-failed', name: 'c', at: 10, error: 'cleanup', late: false },
+      { event: 'scope:discarded', name: 'd', at: 10, error: 'body' },
     ]);
   });
 
@@ -44,7 +50,7 @@ describe('events', () => {
     expect(emits.map((emit) => emit.mock.calls)).toEqual([[], [], []]);
     using _ = onEvent('scope:discarded', () => {});
     await everyEvent();
-    expect(emits.map((emit) => emit.mock.calls.length)).toEqual([0, 0, 1]);
+    expect(emits.map((emit) => emit.mock.calls.length)).toEqual([0, 0, 2]);
   });
 
   test('are heard before the scope goes on', async () => {

@@ -106,6 +106,22 @@ describe('2.7 a call given s.signal, or s, as its signal is linked', () => {
     });
   });
 
+  test('it does not run if that scope has ended by a cancellation or a failure, whose reason it gets', async () => {
+    const reason = new Error('reason');
+    const root = new AbortController();
+    for (const end of [(s: Scope): unknown => s.cancel(reason), (): unknown => Promise.reject(reason)]) {
+      let ended: Scope | undefined;
+      let signal: AbortSignal | undefined;
+      await scope({ signal: root.signal, recover: () => {} }, (s) => {
+        ended = s;
+        signal = s.signal;
+        return end(s);
+      });
+      expect(await errorOf(scope({ signal: ended }, () => expect.fail('ran')))).toBe(reason);
+      expect(await errorOf(scope({ signal }, () => expect.fail('ran')))).toBe(reason);
+    }
+  });
+
   test('a long line of links, each to one that has ended meanwhile, comes apart when the last one ends', async () => {
     const controller = new CountedController();
     const gate = Promise.withResolvers<void>();
