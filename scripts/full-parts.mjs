@@ -40,7 +40,7 @@ const fuzz = Array.from({ length: fuzzParts }, (_, index) => {
     name: `fuzz-${index + 1}`,
     what: `generated programs against the reference, quarter ${index + 1} of ${grouped(fuzzPrograms)}`,
     unit: 'programs',
-    inputs: ['src', 'test/fuzz'],
+    inputs: ['src', 'test/fuzz', 'package-lock.json'],
     total: (scale) => scaled(scale, share),
     stepSize: 50_000,
     step: async (from, count, seed) => {
@@ -62,7 +62,7 @@ function mutation(folder) {
     name: `mutate-${folder}`,
     what: `every mutant of src/${folder}/ against its tests`,
     unit: 'files',
-    inputs: [`src`],
+    inputs: ['src', 'package-lock.json'],
     total: (scale) => scaled(scale, files.length),
     stepSize: 1,
     step: async (from) => {
@@ -128,7 +128,7 @@ const repeats = {
   name: 'repeats',
   what: 'the unit tests of src/ again and again, each time in another order (the fuzzer has parts of its own)',
   unit: 'runs',
-  inputs: ['src', 'test'],
+  inputs: ['src', 'test', 'package-lock.json'],
   total: (scale) => scaled(scale, 200),
   stepSize: 1,
   step: async (from) => {
@@ -137,6 +137,24 @@ const repeats = {
     return ended.code === 0
       ? {}
       : { failed: `npm test -- src/ --project unit ${order.join(' ')}\n${tail(ended.output, 60)}` };
+  },
+  result: () => 'all passed',
+};
+
+/** @type {Part} */
+const matrices = {
+  name: 'matrices',
+  what: 'the packed package on the oldest Node it allows and on the lines in use',
+  unit: 'run',
+  inputs: ['src', 'test/packaging', 'package-lock.json'],
+  total: () => 1,
+  stepSize: 1,
+  step: async () => {
+    const env = { ...process.env, HOLDFAST_REQUIRE_ALL: '1' };
+    const ended = await runNode([vitest, 'run', '--project', 'packaging', '--reporter=dot'], { env });
+    return ended.code === 0
+      ? {}
+      : { failed: `HOLDFAST_REQUIRE_ALL=1 npm test -- --project packaging\n${tail(ended.output, 60)}` };
   },
   result: () => 'all passed',
 };
@@ -155,7 +173,7 @@ const soak = soaks.map((file) => ({
   name: `soak-${file.replace(/\.ts$/, '')}`,
   what: `test/soak/${file}`,
   unit: 'run',
-  inputs: ['src', 'test/soak'],
+  inputs: ['src', 'test/soak', 'package-lock.json'],
   total: () => 1,
   stepSize: 1,
   step: async () => {
@@ -173,4 +191,4 @@ const soak = soaks.map((file) => ({
 }));
 
 /** @type {Part[]} */
-export const parts = [...fuzz, mutation('foundation'), mutation('scope'), repeats, ...soak];
+export const parts = [...fuzz, mutation('foundation'), mutation('scope'), repeats, matrices, ...soak];

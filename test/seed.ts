@@ -6,4 +6,4 @@ const given = process.env['HOLDFAST_SEED'] ?? '1';
 /** fast-check wants a whole number: a text, such as the hash of a commit, is turned into one. */
 export const seed = /^-?\d+$/.test(given)
   ? Number(given)
-  : [...given].reduce((sum, it) => (sum * 31 + it.charCodeAt(0)) | 0, 7);
+  : Array.from(given).reduce((sum, it) => (sum * 31 + it.charCodeAt(0)) | 0, 7);

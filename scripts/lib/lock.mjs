@@ -40,7 +40,7 @@ async function acquire() {
       if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
     }
     const owner = readOwner();
-    if (isDead(owner)) breakLock();
+    if (isDead(owner)) breakLock(owner);
     else if (!told) {
       note(`waiting for the set-up that process ${owner ?? '?'} is doing`);
       told = true;
@@ -48,9 +48,9 @@ async function acquire() {
   }
 }
 
-function readOwner() {
+function readOwner(of = folder) {
   try {
-    return Number(readFileSync(join(folder, 'owner'), 'utf8')) || undefined;
+    return Number(readFileSync(join(of, 'owner'), 'utf8')) || undefined;
   } catch {
     return undefined;
   }
@@ -67,12 +67,20 @@ function isDead(owner) {
   }
 }
 
-/** Of several waiting processes only one can rename the folder away. */
-function breakLock() {
+/**
+ * Of several waiting processes only one can rename the folder away. It may have come late, when another had broken the lock and
+ * taken it: then the owner in the folder is not the dead one, and the folder goes back.
+ * @param {number | undefined} dead
+ */
+function breakLock(dead) {
   const grave = `${folder}.${process.pid}`;
   try {
     renameSync(folder, grave);
   } catch {
+    return;
+  }
+  if (readOwner(grave) !== dead) {
+    renameSync(grave, folder);
     return;
   }
   rmSync(grave, { recursive: true, force: true });

@@ -90,7 +90,15 @@ function isForThisPlatform({ os, cpu, libc }) {
   return os.includes(process.platform) && cpu.includes(process.arch) && (!libc || libc.includes(systemLibc()));
 }
 
+/** @type {string | undefined} */
+let libc;
+
+/** Asked once: a report of the process takes its time. */
 function systemLibc() {
+  return (libc ??= reportedLibc());
+}
+
+function reportedLibc() {
   const { header } = /** @type {{ header: { glibcVersionRuntime?: string } }} */ (process.report.getReport());
   return header.glibcVersionRuntime ? 'glibc' : 'musl';
 }

@@ -68,7 +68,7 @@ export function captureContext(): RunInContext {
 const inLoadContext = captureContext();
 
 /** The longest delay that a platform timer takes: a longer one would overflow to 1 ms. */
-export const MAX_DELAY_MS = 2 ** 31 - 1;
+export const MAX_DELAY_MS: number = 2 ** 31 - 1;
 
 /** Calls `fn` after about `delayMs`: perhaps a little early, and after `MAX_DELAY_MS` at the latest. The caller looks at the clock. */
 export function setTimer(fn: () => void, delayMs: number): TimerHandle {

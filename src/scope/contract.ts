@@ -117,8 +117,8 @@ export interface Scope extends SyncScope {
    *
    * @throws {TypeError} code `BAD_OPTION` for an empty list
    */
-  race<T>(bodies: Iterable<Body<T>>): Task<T>;
-  race<B extends Body<unknown>>(bodies: Iterable<B>): Task<Awaited<ReturnType<B>>>;
+  race<T>(bodies: Iterable<(s: Scope) => T | PromiseLike<T>>): Task<T>;
+  race<B extends (s: Scope) => unknown>(bodies: Iterable<B>): Task<Awaited<ReturnType<B>>>;
   /**
    * Aborted when the scope is cancelled, its deadline passes, or it fails. Made when first read.
    * In a cleanup: a signal of that cleanup's own, which only `cleanupTimeout` and `runMain`'s grace abort.

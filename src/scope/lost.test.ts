@@ -15,7 +15,7 @@ describe('an error that came second to a primitive, which cannot keep it, is tol
     const error = await caught(
       scope((s) => {
         void s.go(async () => {
-          await null;
+          await Promise.resolve();
           throw second;
         });
         void s.go(() => {
@@ -68,7 +68,7 @@ describe('a promise as the result of an exit is refused', () => {
     const first = new Error('first');
     const error = await caught(
       scope((s) => {
-        s.defer((exit) => void verb(exit as never, Promise.reject(new Error('fallback failed'))));
+        s.defer((exit) => void verb(exit, Promise.reject(new Error('fallback failed'))));
         throw first;
       }),
     );
@@ -90,7 +90,7 @@ describe('an iterator that fails in a map that is cancelled', () => {
       scope({ signal: outer.signal }, (s) =>
         s.map(pages(), { concurrency }, async (page) => {
           if (page === 2) outer.abort(new Error('stop'));
-          await null;
+          await Promise.resolve();
           return page;
         }),
       ),
@@ -114,8 +114,8 @@ describe('an iterator that fails in a map that is cancelled', () => {
       scope((s) =>
         s.map(iterator, { concurrency: 2 }, async (item) => {
           if (item === 1) throw first;
-          await null;
-          await null;
+          await Promise.resolve();
+          await Promise.resolve();
           return item;
         }),
       ),
@@ -185,7 +185,7 @@ describe('what is linked to a scope that has ended', () => {
 test('values with a hole, or an entry of another shape, register nothing', async () => {
   const { signal } = new AbortController();
   const key = contextKey<number>('key');
-  for (const values of [new Array(1), [{ 0: key, 1: 2 }], [[key]], [[key, 1, 2]], [null]]) {
+  for (const values of [Array(1), [{ 0: key, 1: 2 }], [[key]], [[key, 1, 2]], [null]]) {
     expect(() => scope({ signal, values: values as never }, () => 1)).toThrow(
       expect.objectContaining({ code: 'BAD_OPTION', option: 'values' }),
     );

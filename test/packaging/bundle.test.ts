@@ -6,9 +6,11 @@ import { rolldown } from 'rolldown';
 import { expect, inject, test } from 'vitest';
 
 const consumer = inject('consumer');
-/** Limits in bytes: minified by rolldown (oxc), compressed by gzip at its best level, which is what most servers send. */
-/** Bytes. For the scope: 5 % over what it was when docs/decisions/0020-size-of-the-core.md was written. */
-const limits = { scope: 5_750, core: 10_000 };
+/**
+ * In bytes: minified by rolldown (oxc), compressed by gzip at its best level, which is what most servers send. For the scope alone:
+ * 5 % over what docs/decisions/0020-size-of-the-core.md tells.
+ */
+const limits = { scope: 6_100, core: 10_000 };
 
 /** What a bundler makes for a browser of a module of the consumer's. */
 async function bundle(name: string, source: string): Promise<string> {

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { at, pinnedNode, run } from '../../scripts/lib/project.mjs';
+import { at, cacheFolder, pinnedNode, run } from '../../scripts/lib/project.mjs';
 import { fetchNode, setUp } from '../../scripts/lib/set-up.mjs';
 
 /** A Node to try the package on; `program` is absent where it was not asked for. */
@@ -47,7 +47,7 @@ async function pinned(): Promise<NodeUnderTest> {
 
 async function others(): Promise<NodeUnderTest[]> {
   if (process.env['HOLDFAST_REQUIRE_ALL'] !== '1') return otherNodes.map((version) => ({ version }));
-  const cache = join(tmpdir(), 'holdfast-nodes');
+  const cache = join(cacheFolder, 'nodes');
   mkdirSync(cache, { recursive: true });
   return Promise.all(
     otherNodes.map(async (version) => {
