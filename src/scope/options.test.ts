@@ -58,6 +58,8 @@ const bad: readonly (readonly [option: string, values: readonly unknown[], expec
       [1],
       [null],
       [[]],
+      [[null, 1]],
+      [[undefined, 1]],
       [[{}]],
       [['name', 1]],
       [[{ name: 1 }, 1]],
