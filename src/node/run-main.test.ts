@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { run, start } from '../../test/child.ts';
-import { setTimer } from '../foundation/index.ts';
+import { addSuppressed, clearTimer, setTimer } from '../foundation/index.ts';
 import { scope, type Scope } from '../scope/index.ts';
 import { virtualTime } from '../testing/index.ts';
 import { runMain } from './run-main.ts';
@@ -9,6 +9,7 @@ import { runMain } from './run-main.ts';
 vi.mock('../foundation/system.ts', async (original) => ({
   ...(await original<typeof import('../foundation/system.ts')>()),
   setTimer: vi.fn<typeof setTimer>(),
+  clearTimer: vi.fn<typeof clearTimer>(),
 }));
 
 describe.concurrent('the process of a program', { timeout: 30_000 }, () => {
@@ -46,8 +47,11 @@ describe.concurrent('the process of a program', { timeout: 30_000 }, () => {
     expect(said).toEqual(['runMain does not reject']);
     expect(errors).toMatch(/^holdfast: main failed: TypeError: load failed\n {4}at /);
     expect(errors).toContain('[cause]: Error: no such file');
-    const besides = errors.split('\n').filter((line) => line.startsWith('holdfast: besides: '));
-    expect(besides).toEqual(['holdfast: besides: Error: flush failed', 'holdfast: besides: RangeError: close failed']);
+    const besides = errors.split('\n').filter((line) => line.includes('besides: '));
+    expect(besides).toEqual([
+      'holdfast:   besides: Error: flush failed',
+      'holdfast:   besides: RangeError: close failed',
+    ]);
   });
 
   test.each([
@@ -168,8 +172,8 @@ describe.concurrent('the process of a program', { timeout: 30_000 }, () => {
     child.send('SIGTERM');
     const { code, errors } = await child.ended;
     expect(code).toBe(143);
-    expect(errors).toMatch(/^holdfast: main failed: Error: close failed\n/);
-    expect(errors).not.toContain('was received');
+    expect(errors).toMatch(/^holdfast: SIGTERM was received; besides:\nholdfast: {3}besides: Error: close failed\n/);
+    expect(errors).not.toContain('AbortError');
   });
 
   test('names what still runs when the grace is over, aborts the cleanups that run, and exits', async () => {
@@ -199,7 +203,7 @@ describe.concurrent('the process of a program', { timeout: 30_000 }, () => {
     expect(code).toBe(143);
     expect(errors).toBe(
       'holdfast: 50 ms after SIGTERM these have not ended: scope "main" (running), a scope without a name (running), ' +
-        'scope "stubborn" (running), a scope without a name (cleaning up), a scope without a name (running). Exiting.\n',
+        'a scope without a name (cleaning up), a scope without a name (running), scope "stubborn" (running). Exiting.\n',
     );
     expect(said).toContain('the cleanup was told: AbortError: The grace after SIGTERM is over');
   });
@@ -243,6 +247,44 @@ describe.concurrent('the process of a program', { timeout: 30_000 }, () => {
     expect(code).toBe(1);
     expect(errors).toMatch(/^holdfast: main failed: Error: failed\n/);
     expect(errors).toMatch(/\nholdfast: main ended 50 ms ago, .* Exiting\.\n$/);
+  });
+
+  test('ends with 1 when nothing is left that could wake the body, which is named, cancelled and cleaned up', async () => {
+    const { code, said, errors } = await run(({ runMain, scope, say }) =>
+      runMain(async (s) => {
+        s.defer((exit) => say(`cleaned up, cancelled: ${exit.cancelled}`));
+        await scope({ signal: s, name: 'lost' }, (lost) => {
+          // Node would end the process here, with code 0 and without a word.
+          return new Promise((_, reject) => lost.signal.addEventListener('abort', () => reject(lost.signal.reason)));
+        });
+      }),
+    );
+    expect(code).toBe(1);
+    expect(said).toEqual(['cleaned up, cancelled: true']);
+    expect(errors).toMatch(
+      /^holdfast: nothing is left that could wake these: scope "main" \(running\), scope "lost" \(running\)\. Cancelled\.\n/,
+    );
+    expect(errors).toMatch(/\nholdfast: main failed: Error: main waits for something that cannot come\n/);
+  });
+
+  test('ends with 1 when a body that nothing can wake does not listen either: it is named once', async () => {
+    const { code, said, errors } = await run(({ runMain, say }) =>
+      runMain(async (s) => {
+        s.defer(() => say('cleaned up'));
+        await new Promise(() => {});
+      }),
+    );
+    expect({ code, said, errors }).toEqual({
+      code: 1,
+      said: [],
+      errors: 'holdfast: nothing is left that could wake these: scope "main" (running). Cancelled.\n',
+    });
+  });
+
+  test('ends with 1 when nothing can wake a cleanup', async () => {
+    const { code, errors } = await run(({ runMain }) => runMain((s) => s.defer(() => new Promise(() => {}))));
+    expect(code).toBe(1);
+    expect(errors).toBe('holdfast: nothing is left that could wake these: scope "main" (cleaning up). Cancelled.\n');
   });
 
   test('may run one after another, each with its own signals, and never two at once', async () => {
@@ -292,7 +334,8 @@ describe('runMain', () => {
   });
 
   const receive = (signal: 'SIGINT' | 'SIGTERM'): boolean => process.emit(signal, signal);
-  const listeners = (): number => process.listenerCount('SIGINT') + process.listenerCount('SIGTERM');
+  const listeners = (): number =>
+    process.listenerCount('SIGINT') + process.listenerCount('SIGTERM') + process.listenerCount('beforeExit');
 
   test.each([
     ['no body', [], { option: 'runMain', expected: 'an object with options' }],
@@ -307,10 +350,10 @@ describe('runMain', () => {
     expect(listeners()).toBe(before);
   });
 
-  test('listens to signals while its scope runs, and settles with nothing when that has ended', async () => {
+  test('listens to signals and to the end of all work while its scope runs, and settles with nothing when that has ended', async () => {
     const before = listeners();
     const ended = runMain((s) => {
-      expect(listeners()).toBe(before + 2);
+      expect(listeners()).toBe(before + 3);
       s.cancel(new Error('by itself'));
       s.throwIfAborted();
     });
@@ -353,7 +396,7 @@ describe('runMain', () => {
     expect(process.exitCode).toBeUndefined();
   });
 
-  test('names all that has not ended below it, linked scopes and children, outermost first', async () => {
+  test('names all that has not ended below it, linked scopes, children and cleanups, outermost first', async () => {
     await virtualTime(async (time) => {
       let finish = (): void => {};
       const finished = new Promise<void>((resolve) => (finish = resolve));
@@ -361,7 +404,9 @@ describe('runMain', () => {
         void s.go(async (child) => {
           await scope({ signal: child, name: 'linked to the child' }, () => finished);
         });
-        void scope({ signal: s.signal, name: 'linked' }, (linked) => linked.defer(() => finished));
+        void scope({ signal: s.signal, name: 'linked' }, (linked) =>
+          linked.defer(() => scope({ signal: linked, name: 'linked to the cleanup' }, () => finished)),
+        );
         await scope({ signal: s, name: 'ended' }, () => {});
         await finished;
       });
@@ -370,7 +415,34 @@ describe('runMain', () => {
       await time.advance('10s');
       expect(printed).toEqual([
         'holdfast: 10000 ms after SIGINT these have not ended: scope "main" (running), a scope without a name (running), ' +
-          'scope "linked to the child" (running), scope "linked" (cleaning up). Exiting.',
+          'scope "linked" (cleaning up), scope "linked to the child" (running), scope "linked to the cleanup" (running). Exiting.',
+      ]);
+      finish();
+      await ended;
+    });
+  });
+
+  test.each([
+    [20, ''],
+    [21, ' and 1 more'],
+    [20_000, ' and 19980 more'],
+  ])('names twenty scopes at most: of %d, each in the one before', async (count, more) => {
+    await virtualTime(async (time) => {
+      let finish = (): void => {};
+      const finished = new Promise<void>((resolve) => (finish = resolve));
+      const ended = runMain((s) => {
+        for (let i = 1, outer = s; i < count; i++)
+          void scope({ signal: outer, name: `${i}` }, (inner) => {
+            outer = inner;
+            return finished;
+          });
+        return finished;
+      });
+      receive('SIGINT');
+      await time.advance('10s');
+      const names = Array.from({ length: 19 }, (_, i) => `, scope "${i + 1}" (running)`).join('');
+      expect(printed).toEqual([
+        `holdfast: 10000 ms after SIGINT these have not ended: scope "main" (running)${names}${more}. Exiting.`,
       ]);
       finish();
       await ended;
@@ -412,11 +484,11 @@ describe('runMain', () => {
     expect(process.exitCode).toBe(3);
   });
 
-  /** An error that throws when it is shown. */
-  const hostile = (thrown: unknown = new Error('not to be shown')): Error =>
+  /** An error that throws when it is shown: with this message, or with none. */
+  const hostile = (message: string | null): Error =>
     Object.assign(new Error('hostile'), {
       [Symbol.for('nodejs.util.inspect.custom')]: () => {
-        throw thrown;
+        throw message === null ? undefined : new Error(message);
       },
     });
 
@@ -433,14 +505,31 @@ describe('runMain', () => {
     printed.length = 0;
     await runMain((s) => {
       cleanups(s);
-      throw hostile();
+      throw hostile('not to be shown');
     });
     expect(printed).toEqual([
       'holdfast: main failed: an error that cannot be shown (not to be shown)',
-      "holdfast: besides: 'the first cleanup failed'",
-      "holdfast: besides: 'the last cleanup failed'",
+      "holdfast:   besides: 'the first cleanup failed'",
+      "holdfast:   besides: 'the last cleanup failed'",
     ]);
     expect(process.exitCode).toBe(1);
+  });
+
+  test('prints what the suppressed ones suppressed under each, and everything once', async () => {
+    const [outer, inner] = [hostile('outer'), hostile('inner')];
+    addSuppressed(inner, 'innermost');
+    addSuppressed(inner, outer);
+    addSuppressed(outer, inner);
+    addSuppressed(outer, 'last');
+    await runMain(() => {
+      throw outer;
+    });
+    expect(printed).toEqual([
+      'holdfast: main failed: an error that cannot be shown (outer)',
+      'holdfast:   besides: an error that cannot be shown (inner)',
+      "holdfast:     besides: 'innermost'",
+      "holdfast:   besides: 'last'",
+    ]);
   });
 
   test('prints what failed after a signal, but not the signal itself, and keeps its code', async () => {
@@ -450,16 +539,31 @@ describe('runMain', () => {
       s.throwIfAborted();
     });
     expect(printed).toEqual([
-      "holdfast: main failed: 'the first cleanup failed'",
-      "holdfast: main failed: 'the last cleanup failed'",
+      'holdfast: SIGTERM was received; besides:',
+      "holdfast:   besides: 'the first cleanup failed'",
+      "holdfast:   besides: 'the last cleanup failed'",
     ]);
     expect(process.exitCode).toBe(143);
+  });
+
+  test('cancels a body that nothing can wake, and ends with 1 even if the body then returns', async () => {
+    let reason: unknown;
+    const ended = runMain(async (s) => {
+      await new Promise((resolve) => s.signal.addEventListener('abort', resolve));
+      reason = s.signal.reason;
+    });
+    const onIdle = process.listeners('beforeExit').at(-1);
+    onIdle?.(0);
+    await ended;
+    expect(reason).toEqual(new Error('main waits for something that cannot come'));
+    expect(printed).toEqual(['holdfast: nothing is left that could wake these: scope "main" (running). Cancelled.']);
+    expect(process.exitCode).toBe(1);
   });
 
   test("ends with 1 when the body's answer to a signal is its own error", async () => {
     await runMain(() => {
       receive('SIGTERM');
-      throw hostile();
+      throw hostile('not to be shown');
     });
     expect(printed).toHaveLength(1);
     expect(process.exitCode).toBe(1);
@@ -503,7 +607,11 @@ describe('runMain', () => {
   test.each([
     ['undefined', undefined, 'undefined'],
     ['text', 'no error', "'no error'"],
-    ['an error that throws when it is shown', hostile(), 'an error that cannot be shown (not to be shown)'],
+    [
+      'an error that throws when it is shown',
+      hostile('not to be shown'),
+      'an error that cannot be shown (not to be shown)',
+    ],
     ['an error that throws nothing when it is shown', hostile(null), 'an error that cannot be shown (undefined)'],
   ])('prints whatever was thrown: %s', async (_, thrown, shown) => {
     await runMain(() => {
@@ -530,5 +638,21 @@ describe('runMain', () => {
     vi.mocked(setTimer).mockReturnValue(7);
     await runMain({}, () => {});
     expect(setTimer).toHaveBeenCalledTimes(1);
+  });
+
+  test('does not end the next one because the last one has ended: the watch is over when that begins', async () => {
+    vi.mocked(setTimer).mockReturnValue(7);
+    await runMain({}, () => {});
+    await runMain({}, () => expect(clearTimer).toHaveBeenLastCalledWith(7));
+    expect(process.exitCode).toBeUndefined();
+  });
+
+  test.each([
+    ['2147483647 ms', 2 ** 31 - 1, 1],
+    ['more than a timer of the platform can wait', 2 ** 31, 0],
+    ['no limit', Infinity, 0],
+  ])('watches what holds the process open for a grace of %s: %d', async (_, grace, watches) => {
+    await runMain({ grace }, () => {});
+    expect(setTimer).toHaveBeenCalledTimes(watches);
   });
 });
