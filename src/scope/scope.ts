@@ -216,7 +216,8 @@ export class RunningScope extends Frame implements Scope {
 
   protected override nextTurn(): void {
     super.nextTurn();
-    this.shield?.end(this.label);
+    if (this.shield === null) return;
+    this.shield.end(this.label);
     this.shield = null;
   }
 
