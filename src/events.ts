@@ -23,7 +23,8 @@ const NAMES: Record<keyof EventMap, true> = {
  * using _ = onEvent('scope:cleanup-failed', (e) => log.warn(e.error, `cleanup of ${e.name} failed`));
  */
 export function onEvent<K extends keyof EventMap>(event: K, listener: (event: EventMap[K]) => void): Disposable {
-  checkOption(Object.hasOwn(NAMES, event), 'onEvent', event, `one of ${Object.keys(NAMES).join(', ')}`);
+  const isEvent = typeof event === 'string' && Object.hasOwn(NAMES, event);
+  checkOption(isEvent, 'onEvent', event, `one of ${Object.keys(NAMES).join(', ')}`);
   checkFunction('onEvent', listener);
   return subscribe(event, listener);
 }
