@@ -90,11 +90,11 @@ describe('2.6 cancellation', () => {
     expect(seen).toEqual(['first', 'first']);
   });
 
-  test('runs no body if it came first: the scope fails with the reason', async () => {
+  test('R15 runs no body if it came first: the scope is cancelled and fails with the reason, and recover is not called', async () => {
     const controller = new AbortController();
     const reason = new Error('before');
     controller.abort(reason);
-    const recover = (): never => expect.fail('called'); // R15
+    const recover = (): never => expect.fail('called');
     await virtualTime(async (time) => {
       const error = errorOf(scope({ signal: controller.signal, recover, timeout: 1_000 }, () => expect.fail('ran')));
       expect(time.pending).toBe(0);

@@ -653,6 +653,15 @@ describe('what a scope is besides', () => {
     expect(await scope(() => thenable as PromiseLike<string>)).toBe('thenable');
   });
 
+  // oxlint-disable unicorn/no-thenable -- what a thenable does is the subject
+  test('a rejection when the body returns a thenable that throws, or whose then cannot be read', async () => {
+    const throwing = { then: thrower('then') } as unknown as PromiseLike<void>;
+    const unreadable = Object.defineProperty({}, 'then', { get: thrower('getter') }) as PromiseLike<void>;
+    expect(await errorOf(scope(() => throwing))).toBe('then');
+    expect(await errorOf(scope(() => unreadable))).toBe('getter');
+  });
+  // oxlint-enable unicorn/no-thenable
+
   test('a body that runs at once, within the call', async () => {
     let ran = false;
     const promise = scope(() => void (ran = true));
