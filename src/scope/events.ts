@@ -15,7 +15,10 @@ export interface CleanupOverranEvent extends HoldfastEvent {
   readonly timeoutMs: number;
 }
 
-/** A contender of a `race` that another one won ended with an error of its own. */
+/**
+ * An error that nothing else keeps: of a contender whose `race` another one won, or one that came second to a thrown
+ * primitive, or that a primitive replaced.
+ */
 export interface DiscardedEvent extends HoldfastEvent {
   readonly event: 'scope:discarded';
   readonly error: unknown;
