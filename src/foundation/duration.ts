@@ -1,5 +1,5 @@
 /** Spans of time as people write them. */
-import { checkOption } from './option.ts';
+import { checkOption, rangeOf } from './option.ts';
 
 /** Milliseconds as a number, or a number with its unit: `250`, `'250ms'`, `'1.5s'`, `'2m'`, `'12h'`, `'25d'`. `Infinity` means no limit. */
 export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
@@ -34,6 +34,7 @@ export function durationOption(option: string, value: unknown): number {
     option,
     value,
     "milliseconds from 0, or a text such as '250ms', '1.5s', '2m', '12h', '25d'",
+    rangeOf(value),
   );
   return ms;
 }

@@ -18,7 +18,15 @@ export { duration, durationOption, type Duration } from './duration.ts';
 export { HoldfastError, TimeoutError } from './error.ts';
 export { EVERY_EVENT, EventType, subscribe, type HoldfastEvent } from './event.ts';
 export { Link, List } from './list.ts';
-export { badOption, checkFunction, checkOption, checkOptions, optionsAndBody, type BadOption } from './option.ts';
+export {
+  badOption,
+  checkFunction,
+  checkOption,
+  checkOptions,
+  optionsAndBody,
+  rangeOf,
+  type BadOption,
+} from './option.ts';
 export type { Exit, Outcome } from './outcome.ts';
 export { seededRandom } from './random.ts';
 export { addSuppressed, suppressedErrors } from './suppressed.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { badOption, checkFunction, checkOption, checkOptions, optionsAndBody } from './option.ts';
+import { badOption, checkFunction, checkOption, checkOptions, optionsAndBody, rangeOf } from './option.ts';
 
 function thrown(fn: () => unknown): unknown {
   try {
@@ -18,10 +18,21 @@ describe('badOption', () => {
     expect(error.given).toBe(given);
   });
 
-  test('is a RangeError for a number, a TypeError for everything else', () => {
-    for (const number of [0, -1, NaN, Infinity]) expect(badOption('a', number, 'b').constructor).toBe(RangeError);
+  test('is a TypeError; where numbers are taken, a RangeError for a number', () => {
+    for (const given of [0, NaN, '0', null, {}]) expect(badOption('a', given, 'b').constructor).toBe(TypeError);
+    for (const number of [0, -1, NaN, Infinity])
+      expect(badOption('a', number, 'b', rangeOf(number)).constructor).toBe(RangeError);
     for (const other of ['0', 0n, null, undefined, {}, new Number(0)])
-      expect(badOption('a', other, 'b').constructor).toBe(TypeError);
+      expect(badOption('a', other, 'b', rangeOf(other)).constructor).toBe(TypeError);
+  });
+
+  test('keeps what was given out of logs: it may be large, secret, or refer to itself', () => {
+    const circle: { self?: unknown } = {};
+    circle.self = circle;
+    const error = badOption('a', circle, 'b');
+    expect(error.given).toBe(circle);
+    expect(Object.keys(error)).toEqual(['code', 'option', 'expected']);
+    expect(() => JSON.stringify(error)).not.toThrow();
   });
 
   test.each([

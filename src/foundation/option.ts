@@ -5,26 +5,38 @@ export interface BadOption {
   readonly code: 'BAD_OPTION';
   /** Which option, or which argument. */
   readonly option: string;
-  /** The value itself. */
+  /** The value itself. Not enumerable: loggers leave it out. */
   readonly given: unknown;
   /** What would have been right, in words. */
   readonly expected: string;
 }
 
-/** @returns a `RangeError` for a number, else a `TypeError` */
-export function badOption(option: string, given: unknown, expected: string): Error & BadOption {
-  const ErrorClass = typeof given === 'number' ? RangeError : TypeError;
-  return Object.assign(new ErrorClass(`${option}: expected ${expected}; got ${show(given)}`), {
-    code: 'BAD_OPTION',
-    option,
-    given,
-    expected,
-  } as const);
+/** Of the right kind, but not in the range: what is thrown for a number where numbers are taken. */
+export function rangeOf(given: unknown): typeof RangeError | typeof TypeError {
+  return typeof given === 'number' ? RangeError : TypeError;
+}
+
+export function badOption(
+  option: string,
+  given: unknown,
+  expected: string,
+  ErrorClass: typeof RangeError | typeof TypeError = TypeError,
+): Error & BadOption {
+  const error = new ErrorClass(`${option}: expected ${expected}; got ${show(given)}`);
+  // Not for a log: it may be large, secret, or refer to itself.
+  Object.defineProperty(error, 'given', { value: given });
+  return Object.assign(error, { code: 'BAD_OPTION', option, expected } as const) as Error & BadOption;
 }
 
 /** @throws {TypeError | RangeError} code `BAD_OPTION` unless `ok` */
-export function checkOption(ok: boolean, option: string, given: unknown, expected: string): asserts ok {
-  if (!ok) throw badOption(option, given, expected);
+export function checkOption(
+  ok: boolean,
+  option: string,
+  given: unknown,
+  expected: string,
+  ErrorClass?: typeof RangeError | typeof TypeError,
+): asserts ok {
+  if (!ok) throw badOption(option, given, expected, ErrorClass);
 }
 
 /** @throws {TypeError | RangeError} code `BAD_OPTION` unless `given` is a function */

@@ -1,5 +1,5 @@
 /** Random numbers that a seed brings back. */
-import { checkOption } from './option.ts';
+import { checkOption, rangeOf } from './option.ts';
 
 /**
  * A stream of numbers in [0, 1) that is the same for the same seed. Streams of different seeds, or of different names under
@@ -15,7 +15,7 @@ import { checkOption } from './option.ts';
  * seededRandom(7, 'faults')() === random(); // false
  */
 export function seededRandom(seed: number | string, stream = ''): () => number {
-  checkOption(typeof seed === 'string' || Number.isFinite(seed), 'seed', seed, 'a number or a text');
+  checkOption(typeof seed === 'string' || Number.isFinite(seed), 'seed', seed, 'a number or a text', rangeOf(seed));
   // The length says where the name ends: seed 'a', stream 'b/c' is not seed 'a/b', stream 'c'.
   const text = `${stream.length}/${stream}/${seed}`;
   let a = hash(text, 0x01000193);

@@ -38,7 +38,7 @@ describe('events', () => {
     expect(events).toEqual([
       { event: 'scope:cleanup-overran', name: 'a', at: 10, timeoutMs: 10 },
       { event: 'scope:cleanup-failed', name: 'a', at: 10, error: expect.objectContaining({ code }), late: false },
-      { event: 'scope:discarded', name: undefined, at: 10, error: 'lost' },
+      { event: 'scope:discarded', name: 'b', at: 10, error: 'lost' },
       { event: 'scope:cleanup-failed', name: 'c', at: 10, error: 'cleanup', late: false },
       { event: 'scope:discarded', name: 'd', at: 10, error: 'body' },
     ]);

@@ -67,7 +67,12 @@ export abstract class Frame {
   use<D>(resource: D): D {
     if (resource !== null && resource !== undefined) {
       const dispose = this.disposerOf(resource);
-      checkOption(dispose !== undefined, 'use', resource, 'something disposable, null or undefined');
+      checkOption(
+        dispose !== undefined,
+        'use',
+        resource,
+        'something with Symbol.dispose or Symbol.asyncDispose (adopt takes the rest), null or undefined',
+      );
       this.register(dispose);
     }
     return resource;

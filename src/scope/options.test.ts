@@ -1,5 +1,5 @@
 /**
- * Refusals: a bad option or argument is a `TypeError`, or a `RangeError` for a number, with code `BAD_OPTION`, thrown within the call.
+ * Refusals: a bad option or argument is a `TypeError`, or a `RangeError` for a number where numbers are taken, with code `BAD_OPTION`, thrown within the call.
  * It names the option, what was given and what is expected, and leaves nothing behind.
  */
 import { describe, expect, test } from 'vitest';
@@ -29,9 +29,13 @@ function refusal(call: () => unknown): any {
   return expect.fail('was not refused');
 }
 
+/** What takes numbers. */
+const NUMERIC = new Set(['timeout', 'cleanupTimeout', 'concurrency', 'sleep']);
+
 function expectRefusal(call: () => unknown, option: string, given: unknown, expected?: string): void {
   const error = refusal(call);
-  expect(error).toBeInstanceOf(typeof given === 'number' ? RangeError : TypeError);
+  const isOutOfRange = typeof given === 'number' && NUMERIC.has(option) && !error.expected.startsWith('an option of');
+  expect(error.constructor).toBe(isOutOfRange ? RangeError : TypeError);
   expect(error.code).toBe('BAD_OPTION');
   expect(error.option).toBe(option);
   expect(Object.is(error.given, given)).toBe(true);
@@ -203,7 +207,7 @@ describe.for([
         expectRefusal(() => s.defer(value as () => void), 'defer', value, 'a function');
         expectRefusal(() => s.adopt('handle', value as () => void), 'adopt', value, 'a function');
       }
-      const EXPECTED = 'something disposable, null or undefined';
+      const EXPECTED = 'something with Symbol.dispose or Symbol.asyncDispose (adopt takes the rest), null or undefined';
       for (const value of [
         0,
         Number.NaN,

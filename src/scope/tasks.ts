@@ -2,7 +2,7 @@
  * `race` and `map`: what is done with many children at once. Both are one child of the scope they are called on, and start the many below that one:
  * so the whole is cancelled, waited for and fails as a unit.
  */
-import { addSuppressed, checkFunction, checkOption, checkOptions } from '../foundation/index.ts';
+import { addSuppressed, checkFunction, checkOption, checkOptions, rangeOf } from '../foundation/index.ts';
 import type { Body, Scope, Task } from './contract.ts';
 import { discarded } from './events.ts';
 import { disposer, NONE } from './frame.ts';
@@ -27,11 +27,14 @@ export function raceTasks<T>(scope: Scope, bodies: Iterable<Body<T>>): Task<T> {
   const contenders = [...iterable('race', bodies)];
   checkOption(contenders.length > 0, 'race', bodies, 'at least one function');
   for (const body of contenders) checkFunction('race', body);
-  return scope.go((s) => new Promise<T>((resolve, reject) => race(s as Parent, contenders, resolve, reject)));
+  const { name } = scope as Parent;
+  return scope.go((s) => new Promise<T>((resolve, reject) => race(s as Parent, name, contenders, resolve, reject)));
 }
 
 function race<T>(
   s: Parent,
+  /** Of the scope that it was called on, for events. */
+  name: string | undefined,
   contenders: Body<T>[],
   resolve: (value: T) => void,
   reject: (error: unknown) => void,
@@ -43,7 +46,7 @@ function race<T>(
   let won = false;
 
   const tell = (error: unknown): void => {
-    if (error !== lost && discarded.observed) discarded.emit({ name: s.name, error });
+    if (error !== lost && discarded.observed) discarded.emit({ name, error });
   };
   const win = (value: T): void => {
     won = true;
@@ -93,6 +96,7 @@ export function mapTasks<I, T>(
     'concurrency',
     concurrency,
     'a whole number from 1, or Infinity',
+    rangeOf(concurrency),
   );
   checkFunction('map', fn);
   return scope.go((s) => map(s as Parent, items[Symbol.iterator](), concurrency, fn));

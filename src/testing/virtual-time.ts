@@ -6,6 +6,7 @@ import {
   List,
   nextTurn,
   optionsAndBody,
+  rangeOf,
   seededRandom,
   systemClock,
   useClock,
@@ -144,7 +145,13 @@ class Control implements VirtualTime {
 
   advance(time: Duration): Promise<void> {
     const ms = duration(time);
-    checkOption(ms < Infinity, 'advance', time, 'a duration that ends (runAll goes on until no timer is left)');
+    checkOption(
+      ms < Infinity,
+      'advance',
+      time,
+      'a duration that ends (runAll goes on until no timer is left)',
+      rangeOf(time),
+    );
     return this.advanceTo(this.clock.timeMs + ms);
   }
 
@@ -238,9 +245,9 @@ function settings({
   seed = 1,
   date = '2030-01-01T00:00:00Z',
 }: VirtualTimeOptions): [random: () => number, startedAtMs: number] {
-  checkOption(typeof seed === 'string' || Number.isFinite(seed), 'seed', seed, 'a number or a text');
+  checkOption(typeof seed === 'string' || Number.isFinite(seed), 'seed', seed, 'a number or a text', rangeOf(seed));
   const isDate = typeof date === 'string' || typeof date === 'number' || date instanceof Date;
   const startedAtMs = isDate ? new Date(date).getTime() : NaN;
-  checkOption(!Number.isNaN(startedAtMs), 'date', date, 'a date');
+  checkOption(!Number.isNaN(startedAtMs), 'date', date, 'a date', rangeOf(date));
   return [seededRandom(seed), startedAtMs];
 }

@@ -416,7 +416,10 @@ class Interpreter extends Rules {
         if (run.anchor.aborted && this.mutant !== 'map-goes-on') run.endedByReason = stopped = true;
         else {
           running++;
+          const underWay = running;
           this.#child(run, frames[next] as Frame, ended(next));
+          // Even an item that ends at once is waited for before the next one is drawn.
+          if (running < underWay && this.world.lets(false)) yield;
         }
       }
       // An item's failure is the map's already, unless the item was ended by its own cancel.
