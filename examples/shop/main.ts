@@ -78,7 +78,7 @@ function openShop(options: Options, orders: readonly Order[]): Promise<void> {
         leftovers: temporary,
       });
       process.stdout.write(
-        `\n${table(day, released)}\n\n${auditText(result)} ${seconds.toFixed(1)} s.\nThe same again: ${again(options)}\n`,
+        `\n${table(day, released)}\n\n${auditText(result)} ${seconds.toFixed(1)} s.\n${againText(options)}: ${again(options)}\n`,
       );
       if (options.report) writeFileSync(options.report, `${JSON.stringify({ options, ...result }, null, 1)}\n`);
       if (!result.balanced) exit.fail(new BooksDoNotBalance('the books do not balance'));
@@ -129,4 +129,11 @@ function again(options: Options): string {
   if (options.orders !== DEFAULT_ORDERS) words.push(`--orders ${options.orders}`);
   if (options.count !== Infinity) words.push(`--count ${options.count}`);
   return words.join(' ');
+}
+
+/** Side by side the order of arrival is the machine's, and with it a few endings: which order gets the last of the stock, say. */
+function againText({ concurrency }: { readonly concurrency: number }): string {
+  return concurrency === 1
+    ? 'The same day again'
+    : 'The same faults again (with --concurrency 1 also the same endings)';
 }

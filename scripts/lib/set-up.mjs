@@ -52,6 +52,7 @@ async function install() {
   const complete = holdsLockedVersions();
   if (!complete || !existsSync(pinnedNode)) {
     const program = join(cacheFolder, `node-${version}`, basename(pinnedNode));
+    note(`the first run sets everything up, about a minute: Node ${version} comes first`);
     await step('node', `Node ${version}, for every tool and test`, () => fetchNode(version, program));
     if (!complete) {
       note('installing the dependencies of the lock file with npm ci, this takes about half a minute');
