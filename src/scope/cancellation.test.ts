@@ -1,4 +1,4 @@
-/** Cancellation and deadlines (design 2.6, 2.8; R2, R5, R8, R15), and what waits on them: `sleep`, `throwIfAborted`, `timeLeft`. */
+/** Cancellation and deadlines (2.6, 2.8, R2, R5, R8, R15 of docs/reference/semantics.md), and what waits on them: `sleep`, `throwIfAborted`, `timeLeft`. */
 import { describe, expect, test } from 'vitest';
 import { nextTurn } from '../foundation/index.ts';
 import { virtualTime } from '../testing/index.ts';

@@ -1,4 +1,4 @@
-/** Children (design 2.5; R1, R3, R4, R5): who waits for whom, whose failure is whose, and what a `Task` is. `race` and `map` have tests of their own. */
+/** Children (2.5, R1, R3, R4, R5 of docs/reference/semantics.md): who waits for whom, whose failure is whose, and what a `Task` is. `race` and `map` have tests of their own. */
 import { describe, expect, test } from 'vitest';
 import { nextTurn } from '../foundation/index.ts';
 import { recordEvents } from '../testing/index.ts';

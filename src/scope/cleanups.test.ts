@@ -1,5 +1,5 @@
 /**
- * Cleanups that take time (design 2.1 to 2.4; R6, R9, R13, R14). What they may do to the outcome is in `frame.test.ts`, for both kinds of scope.
+ * Cleanups that take time (2.1 to 2.4, R6, R9, R13, R14 of docs/reference/semantics.md). What they may do to the outcome is in `frame.test.ts`, for both kinds of scope.
  */
 import { describe, expect, test } from 'vitest';
 import { nextTurn } from '../foundation/index.ts';

@@ -1,4 +1,4 @@
-/** Values that a tree of scopes carries (design 2: `get`, `values`). */
+/** Values that a tree of scopes carries (`get`, `values`). */
 import { describe, expect, test } from 'vitest';
 import { watchUnhandledRejections } from '../../test/unhandled.ts';
 import { contextKey, scope, type Scope } from '../index.ts';

@@ -136,9 +136,9 @@ export interface Scope extends SyncScope {
   sleep(time: Duration): Promise<void>;
   /** The value given for `key` here or in a scope above; the nearest one wins. */
   get<V>(key: ContextKey<V>): V | undefined;
-  /** Which attempt of a retry this is, from 1. */
+  /** Which attempt of a policy this is, from 1. Outside a policy it is 1. */
   readonly attempt: number;
-  /** What ended the attempt before this one. */
+  /** What ended the attempt before this one. Outside a policy it is `undefined`. */
   readonly previousError: unknown;
 }
 

@@ -1,4 +1,4 @@
-/** The events of scopes (design 2.2, R7, R11, R13). When each is told is in the tests of what it tells of. */
+/** The events of scopes (2.2, R7, R11, R13 of docs/reference/semantics.md). When each is told is in the tests of what it tells of. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { recordEvents, virtualTime } from '../testing/index.ts';
 import { errorOf } from '../../test/settle.ts';

@@ -1,5 +1,5 @@
 /**
- * The rules of unwinding (design 2.1, 2.2, 2.4, 2.9; R7 to R10), for both kinds of scope: one specification, two drivers.
+ * The rules of unwinding (2.1, 2.2, 2.4, 2.9 and R7 to R10 of docs/reference/semantics.md), for both kinds of scope: one specification, two drivers.
  * Not here: what needs promises (`cleanups.test.ts`), children and cancellation.
  */
 import { describe, expect, test } from 'vitest';

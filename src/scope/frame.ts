@@ -5,7 +5,7 @@
  *
  *   running ──body (and children) settled──▶ unwinding ──no cleanup left──▶ ended
  *
- * Rules (numbers as in the design):
+ * Rules (numbers as in docs/reference/semantics.md):
  * 1. one at a time, last registered first; the next one starts when the one before has settled
  * 2. an error of a cleanup stops no other. The first failure stays; later errors are kept beside it. `exit.fail`, and an error whose
  *    `cause` chain holds the failure, replace it on purpose

@@ -1,4 +1,4 @@
-/** Signals and what hangs below them (design 2.7; R2, R12): linked scopes, listeners on outer signals, `s.signal`. */
+/** Signals and what hangs below them (2.7, R2, R12 of docs/reference/semantics.md): linked scopes, listeners on outer signals, `s.signal`. */
 import { getEventListeners } from 'node:events';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { nextTurn } from '../foundation/index.ts';

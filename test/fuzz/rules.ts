@@ -1,6 +1,6 @@
 /**
  * The rules of a scope as bookkeeping: what becomes the failure, what the reason, who is cancelled, what is kept beside what. Written from
- * the settled semantics (design, section 2, rules 1 to 9) and their refinements (R1 to R16) alone; imports nothing of `src`.
+ * the rules of docs/reference/semantics.md (1 to 9, R1 to R16) alone; imports nothing of `src`.
  *
  * Time and the order of things are in `reference.ts`, which calls these functions. Every `mutant ===` is a deliberate breach (`mutants.ts`).
  */
