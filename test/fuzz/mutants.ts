@@ -2,7 +2,7 @@
  * Mutants of the reference interpreter: each breaks one rule, on purpose, so that a test can show that the fuzzer finds it
  * (`mutants.test.ts`). A fuzzer that has never been red proves nothing.
  *
- * `rule` is the number of the settled semantics (1 to 11) or of the refinement (R1 to R16) that the mutant breaks.
+ * `rule` is the number of the rule (1 to 11) or of the refinement (R1 to R16) in docs/reference/semantics.md that the mutant breaks.
  */
 export const mutants = [
   { name: 'fifo', rule: '1', changes: 'cleanups run in the order of registration' },
