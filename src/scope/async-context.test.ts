@@ -119,7 +119,8 @@ describe('2.10 two calls whose timers are the same each see their own async cont
 
   test('on real time', async () => {
     const call = (seen: Seen) =>
-      scope({ timeout: 12, cleanupTimeout: 5 }, async (s) => {
+      // Long enough that the first sleep is over before, on a busy machine too.
+      scope({ timeout: 400, cleanupTimeout: 5 }, async (s) => {
         s.defer(() => seen.at('cleanup after one that overran'));
         s.defer(async () => {
           s.signal.addEventListener('abort', () => seen.at('abort listener of a cleanup'));
