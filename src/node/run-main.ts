@@ -86,7 +86,7 @@ async function main(body: (s: Scope) => unknown, graceMs: number): Promise<void>
     if (grace.signal === undefined || error !== controller.signal.reason) {
       exitCode = 1;
       print(`main failed: ${show(error)}`, error);
-    } else {
+    } else if (suppressedErrors(error).length > 0) {
       print(`${grace.signal} was received; besides:`, error);
     }
   } finally {
@@ -156,7 +156,6 @@ function describe(scopes: readonly RunningScope[]): string {
 function print(title: string, error: unknown, depth = 0, seen = new Set<unknown>()): void {
   seen.add(error);
   const others = suppressedErrors(error).filter((other) => !seen.has(other));
-  if (depth === 0 && others.length === 0 && title.endsWith('besides:')) return;
   console.error(`holdfast: ${'  '.repeat(depth)}${title}`);
   for (const other of others) print(`besides: ${show(other)}`, other, depth + 1, seen);
 }

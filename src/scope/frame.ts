@@ -222,9 +222,14 @@ class LiveExit implements Exit {
 }
 
 /** The function that disposes of `resource`, looked up now and called later, as `using` does: what the resource becomes meanwhile changes nothing. */
-export function disposer(resource: unknown, symbol: symbol): (() => unknown) | undefined {
+function disposer(resource: unknown, symbol: symbol): (() => unknown) | undefined {
   const dispose = (resource as Record<symbol, unknown> | null | undefined)?.[symbol];
   return typeof dispose === 'function' ? () => dispose.call(resource) : undefined;
+}
+
+/** As `disposer`, as `await using` looks it up: the asynchronous one first. */
+export function asyncDisposer(resource: unknown): (() => unknown) | undefined {
+  return disposer(resource, Symbol.asyncDispose) ?? disposer(resource, Symbol.dispose);
 }
 
 /** How far a `cause` chain is followed: deeper ones are cycles, or made by a loop. */

@@ -27,7 +27,7 @@ import { Values, type ContextKey } from './context-key.ts';
 import { Context, contextOfSignal } from './context.ts';
 import type { Body, ChildOptions, Scope, ScopeOptions, Task } from './contract.ts';
 import { cleanupOverran } from './events.ts';
-import { chainHolds, disposer, ENDED, Frame, NONE, RUNNING, UNWINDING } from './frame.ts';
+import { asyncDisposer, chainHolds, ENDED, Frame, NONE, RUNNING, UNWINDING } from './frame.ts';
 import { ScopeEndedError } from './scope-ended-error.ts';
 import { mapTasks, raceTasks } from './tasks.ts';
 
@@ -69,7 +69,7 @@ export class RunningScope extends Frame implements Scope {
   }
 
   protected override disposerOf(resource: unknown): (() => unknown) | undefined {
-    return disposer(resource, Symbol.asyncDispose) ?? super.disposerOf(resource);
+    return asyncDisposer(resource);
   }
 
   /** This scope's own context, whatever the phase. */

@@ -5,7 +5,7 @@
 import { addSuppressed, checkFunction, checkOption, checkOptions, rangeOf } from '../foundation/index.ts';
 import type { Body, Scope, Task } from './contract.ts';
 import { discarded } from './events.ts';
-import { disposer, NONE } from './frame.ts';
+import { asyncDisposer, NONE } from './frame.ts';
 
 /** How a child ended: `failure` is `NONE`, or what came out. */
 interface Ended {
@@ -151,5 +151,4 @@ function iterable<I>(option: string, value: Iterable<I>): Iterable<I> {
 }
 
 /** Looked up only in a cleanup: what a contender returned may throw even when it is looked at. */
-const dispose = (value: unknown): unknown =>
-  (disposer(value, Symbol.asyncDispose) ?? disposer(value, Symbol.dispose))?.();
+const dispose = (value: unknown): unknown => asyncDisposer(value)?.();
