@@ -36,6 +36,10 @@ export class Context extends List {
   onChildless: (() => void) | null = null;
   /** A child ended with this context's reason: the failure of the scope, if nothing else is. */
   childAborted = false;
+  /** How many abandoned bodies below still run. */
+  private holds = 0;
+  /** Told when there are none any more. */
+  private onReleased: (() => void) | null = null;
   /** Its scope has ended: what would hang below it hangs below `outer`. */
   private ended = false;
   /** What it hung below when it ended. */
@@ -49,12 +53,18 @@ export class Context extends List {
   /** Puts this context below `parent`, and takes its values. Below an aborted one it is cancelled from the start. */
   attachTo(parent: Context): void {
     this.values = parent.values;
-    let at: Context | null = parent;
-    while (at !== null && at.ended && at.reason === NONE) at = at.outer;
+    const at = parent.inForce;
     if (at === null) return;
     this.reason = at.reason;
     if (this.reason === NONE) at.add(this);
     else this.cancelled = true;
+  }
+
+  /** What to hang below, for somebody who was given this context: the nearest one upwards that has not ended, or was aborted. */
+  get inForce(): Context | null {
+    let at: Context | null = this;
+    while (at !== null && at.ended && at.reason === NONE) at = at.outer;
+    return at;
   }
 
   override add(link: Link): void {
@@ -74,9 +84,9 @@ export class Context extends List {
   }
 
   /** Shows a deadline that somebody else keeps. */
-  expectWithin(timeoutMs: number): void {
+  expectWithin(timeoutMs: number, startedMs: number = clock.now()): void {
     this.timer = new DeadlineTimer(this, timeoutMs, '');
-    this.timer.startedMs = clock.now();
+    this.timer.startedMs = startedMs;
   }
 
   /** The nearest deadline on the way to the root, on the monotonic clock. */
@@ -103,7 +113,7 @@ export class Context extends List {
     this.owner = null;
     this.runInContext = null;
     this.outer = this.list as Context | null;
-    if (this.first !== null) this.wake(new ScopeEndedError(of));
+    if (this.first !== null) this.wake(new ScopeEndedError(of), false);
     for (let link = this.first; link !== null; link = this.first) {
       this.remove(link);
       this.outer?.add(link);
@@ -112,10 +122,33 @@ export class Context extends List {
   }
 
   cancel(reason: unknown): void {
+    if (this.reason === NONE) this.ownCancel = true;
+    this.cancelFromAbove(reason);
+  }
+
+  /** As if a context above this one had been aborted. */
+  cancelFromAbove(reason: unknown): void {
     this.cancelled = true;
-    if (this.reason !== NONE) return;
-    this.ownCancel = true;
-    this.abort(reason);
+    if (this.reason === NONE) this.abort(reason);
+  }
+
+  /**
+   * Keeps the cleanups of this context's scope, and of all above it, from running: something below still uses what they would close.
+   *
+   * @returns ends that
+   */
+  hold(): () => void {
+    const held: Context[] = [];
+    for (let at: List | null = this; at instanceof Context; at = at.list) held.push(at);
+    for (const context of held) context.holds++;
+    return () => {
+      for (const context of held) if (--context.holds === 0) context.onReleased?.();
+    };
+  }
+
+  /** `undefined` if nothing is held; else a promise of the moment when that may have changed. */
+  released(): Promise<void> | undefined {
+    return this.holds === 0 ? undefined : new Promise((resolve) => (this.onReleased = resolve));
   }
 
   /** Aborts this context and all below it. It must not be aborted yet. */
@@ -132,15 +165,15 @@ export class Context extends List {
 
   /** Second pass: wakes who sleeps here, then aborts the signal, whose listeners may do anything. */
   private tell(): void {
-    this.wake(this.reason);
+    this.wake(this.reason, true);
     // Listeners run in the async context of the scope, not of whoever aborts, which may be a timer that many calls share.
     this.runInContext?.(() => this.controller?.abort(this.reason));
   }
 
-  private wake(reason: unknown): void {
+  private wake(reason: unknown, aborted: boolean): void {
     for (let link = this.first; link !== null;) {
       const { next } = link; // a sleeper leaves when it is told
-      if (link instanceof SleepLink) link.sleeper.abort(reason);
+      if (link instanceof Watcher && (aborted || link instanceof SleepLink)) link.abort(reason);
       link = next;
     }
   }
@@ -220,12 +253,21 @@ class Sleeper extends Timer {
   }
 }
 
-class SleepLink extends Link {
+/** Somebody below a context who is told when that is aborted. It has to leave, then or later. */
+export abstract class Watcher extends Link {
+  abstract abort(reason: unknown): void;
+}
+
+class SleepLink extends Watcher {
   readonly sleeper: Sleeper;
 
   constructor(sleeper: Sleeper) {
     super();
     this.sleeper = sleeper;
+  }
+
+  override abort(reason: unknown): void {
+    this.sleeper.abort(reason);
   }
 }
 

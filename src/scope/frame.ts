@@ -93,6 +93,10 @@ export abstract class Frame {
     this.last = new Cleanup(run, this.last);
   }
 
+  get hasCleanups(): boolean {
+    return this.last !== null;
+  }
+
   /** The frame has ended, so nobody is left to run this later, or to wait for it. */
   private cleanUpLate(run: (exit: Exit) => unknown): ScopeEndedError {
     try {
