@@ -1,16 +1,21 @@
 import type { KnipConfig } from 'knip';
 
 export default {
-  entry: [
-    'src/{index,testing/index,node/index}.ts',
-    'scripts/{run,build,check,format,full,mutate,surface,test}.mjs',
-    'scripts/lib/vitest-summary.mjs',
-    'examples/*/*.ts',
-    'test/{docs,fuzz,soak}/*.ts',
-    'test/packaging/**/*.ts',
-    'bench/**/*.mjs',
-  ],
-  project: ['src/**/*.ts', 'test/**/*.ts', 'examples/**/*.ts', 'scripts/**/*.mjs'],
+  workspaces: {
+    '.': {
+      entry: [
+        'src/{index,testing/index,node/index}.ts',
+        'scripts/{run,build,check,format,full,mutate,surface,test}.mjs',
+        'scripts/lib/vitest-summary.mjs',
+        'examples/*/*.ts',
+        'test/{docs,fuzz,soak}/*.ts',
+        'test/packaging/**/*.ts',
+      ],
+      project: ['src/**/*.ts', 'test/**/*.ts', 'examples/**/*.ts', 'scripts/**/*.mjs'],
+    },
+    // The peers are dependencies of this folder alone.
+    bench: { entry: ['run.mjs', 'cases/*.mjs', 'claims/*.mjs'], project: ['**/*.mjs'] },
+  },
   ignoreDependencies: [
     // The Node that everything runs on, and programs that scripts start by their path.
     'node',

@@ -22,30 +22,45 @@ const WARM_UP_MS = 300;
 
 /**
  * @param {{ name: string, run: () => Promise<unknown> }[]} contenders `run` is one operation
+ * @param {{ atOnce?: number }} [options] how many operations are under way at a time [1]
  * @returns {Promise<{ name: string, ns: number }[]>} nanoseconds an operation
  */
-export async function compare(contenders) {
+export async function compare(contenders, { atOnce = 1 } = {}) {
   const states = contenders.map(({ name, run }) => ({
     name,
-    loop: loopOf(run),
-    count: 100,
+    loop: atOnce === 1 ? loopOf(run) : wavesOf(run, atOnce),
+    count: 1,
     ns: /** @type {number[]} */ ([]),
   }));
   for (const state of states) {
     const start = performance.now();
     let done = 0;
-    while (performance.now() - start < WARM_UP_MS) done += await timed(state.loop, 100).then(() => 100);
+    const some = Math.ceil(100 / atOnce);
+    while (performance.now() - start < WARM_UP_MS) done += await timed(state.loop, some).then(() => some);
     state.count = Math.ceil((done / (performance.now() - start)) * ROUND_MS);
   }
   for (let round = 0; round < ROUNDS; round++) {
-    for (const state of shuffled(states)) state.ns.push(((await timed(state.loop, state.count)) * 1e6) / state.count);
+    for (const state of shuffled(states)) {
+      state.ns.push(((await timed(state.loop, state.count)) * 1e6) / (state.count * atOnce));
+    }
   }
   return states.map(({ name, ns }) => ({ name, ns: median(ns) }));
 }
 
-/** @param {() => Promise<unknown>} run @returns {(n: number) => Promise<void>} */
-function loopOf(run) {
+/** @param {() => Promise<unknown>} run @returns {(n: number) => Promise<void>} n calls, one after another */
+export function loopOf(run) {
   return fresh(`(run) => async (n) => { for (let i = 0; i < n; i++) await run(); }`)(run);
+}
+
+/** @param {() => Promise<unknown>} run @param {number} size @returns {(n: number) => Promise<void>} n waves of that size */
+function wavesOf(run, size) {
+  return fresh(`(run) => async (n) => {
+    const wave = new Array(${size});
+    for (let i = 0; i < n; i++) {
+      for (let k = 0; k < ${size}; k++) wave[k] = run();
+      await Promise.all(wave);
+    }
+  }`)(run);
 }
 
 /** @param {(n: number) => Promise<void>} loop @param {number} count @returns {Promise<number>} milliseconds */

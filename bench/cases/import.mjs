@@ -1,22 +1,28 @@
 // The time of the first `import` in a process: each one a process of its own.
 import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { report, wanted } from '../case.mjs';
 import { median } from '../compare.mjs';
+import { versions } from '../set-up.mjs';
 
 const RUNS = 11;
-const cwd = fileURLToPath(new URL('../..', import.meta.url));
 
-function importMs(specifier) {
-  const source = `const start = performance.now(); await import('${specifier}'); console.log(performance.now() - start)`;
+function importMs(url) {
+  const source = `const start = performance.now(); await import('${url}'); console.log(performance.now() - start)`;
   const times = Array.from({ length: RUNS }, () =>
-    Number(spawnSync(process.execPath, ['--input-type=module', '--eval', source], { cwd, encoding: 'utf8' }).stdout),
+    Number(spawnSync(process.execPath, ['--input-type=module', '--eval', source], { encoding: 'utf8' }).stdout),
   );
   return median(times);
 }
 
-const specifiers = ['node:path', 'holdfast', 'holdfast/testing', 'holdfast/node'];
-console.log(
-  JSON.stringify([
-    { group: 'cold import', unit: 'ms', rows: specifiers.map((name) => ({ name, value: importMs(name) })) },
-  ]),
-);
+const own = (file) => new URL(`../../dist/${file}.js`, import.meta.url).href;
+const modules = {
+  'node:path': 'node:path',
+  holdfast: own('index'),
+  'holdfast/testing': own('testing'),
+  'holdfast/node': own('node'),
+  ...Object.fromEntries(Object.keys(versions()).map((name) => [name, import.meta.resolve(name)])),
+};
+const rows = Object.entries(modules)
+  .filter(([name]) => name === 'node:path' || wanted(name))
+  .map(([name, url]) => ({ name, values: [importMs(url)] }));
+report([{ title: 'cold import', columns: ['ms'], rows }]);

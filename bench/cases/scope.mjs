@@ -1,6 +1,7 @@
 // A scope with one or five cleanups, sync or async, beside try/finally written by hand, `await using` and AsyncDisposableStack.
-import { scope } from 'holdfast';
+import { report, times, wanted } from '../case.mjs';
 import { compare, fresh } from '../compare.mjs';
+import { scope } from '../../dist/index.js';
 
 const tryFinally = (n, wait) =>
   `(cleanup, body) => async () => { ${'try { '.repeat(n)}return await body();${` } finally { ${wait}cleanup(); }`.repeat(n)} }`;
@@ -21,6 +22,7 @@ class Disposing {
 }
 
 const count = { n: 0 };
+/** @type {import('../case.mjs').Group[]} */
 const results = [];
 for (const n of [1, 5]) {
   for (const kind of ['sync', 'async']) {
@@ -29,16 +31,12 @@ for (const n of [1, 5]) {
     const body = () => fresh('async () => 42');
     const contenders = [
       { name: 'try/finally', run: fresh(tryFinally(n, kind === 'sync' ? '' : 'await '))(cleanup(), body()) },
-      { name: 'holdfast scope', run: fresh(withScope(n))(scope, cleanup(), body()) },
+      { name: 'holdfast', run: fresh(withScope(n))(scope, cleanup(), body()) },
       { name: '`await using`', run: fresh(awaitUsing(n))(Disposing, cleanup(), body()) },
       { name: 'AsyncDisposableStack', run: fresh(withStack(n))(cleanup(), body()) },
     ];
-    const rows = await compare(contenders);
-    results.push({
-      group: `${n} cleanup${n === 1 ? '' : 's'}, ${kind}`,
-      unit: 'ns',
-      rows: rows.map(({ name, ns }) => ({ name, value: ns })),
-    });
+    const rows = contenders.filter(({ name }, i) => i === 0 || wanted(name));
+    results.push(times(`${n} cleanup${n === 1 ? '' : 's'}, ${kind}`, await compare(rows)));
   }
 }
-console.log(JSON.stringify(results));
+report(results);
