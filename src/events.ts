@@ -1,14 +1,34 @@
 /** All events of the library, and the way to listen to one. */
 import { checkFunction, checkOption, subscribe } from './foundation/index.ts';
+import type { BudgetEvents } from './budget/index.ts';
+import type { BreakerEvents, BulkheadEvents, FallbackEvents, RetryEvents, RunEvents } from './policy/index.ts';
 import type { ScopeEvents } from './scope/index.ts';
 
 /** The name of every event, and what its listeners are given. */
-export interface EventMap extends ScopeEvents {}
+export interface EventMap
+  extends ScopeEvents, RunEvents, RetryEvents, BudgetEvents, BreakerEvents, BulkheadEvents, FallbackEvents {}
 
 const NAMES: Record<keyof EventMap, true> = {
   'scope:cleanup-failed': true,
   'scope:cleanup-overran': true,
   'scope:discarded': true,
+  'call:start': true,
+  'call:end': true,
+  'call:disposal-failed': true,
+  'attempt:start': true,
+  'attempt:end': true,
+  'timeout:fired': true,
+  'timeout:abandoned': true,
+  'timeout:late': true,
+  'retry:scheduled': true,
+  'retry:gave-up': true,
+  'retry:nested': true,
+  'policy:warning': true,
+  'budget:empty': true,
+  'breaker:transition': true,
+  'breaker:refused': true,
+  'bulkhead:refused': true,
+  'fallback:used': true,
 };
 
 /**

@@ -38,3 +38,10 @@ export function durationOption(option: string, value: unknown): number {
   );
   return ms;
 }
+
+/** A duration for people, in the largest unit that shows it in full: `'800ms'`, `'1.5s'`, `'25d'`. */
+export function durationText(ms: number): string {
+  const unit = (['d', 'h', 'm', 's'] as const).find((unit) => ms > 0 && Number.isInteger(ms / UNIT_MS[unit]));
+  if (unit !== undefined) return `${ms / UNIT_MS[unit]}${unit}`;
+  return ms >= 1_000 ? `${ms / 1_000}s` : `${ms}ms`;
+}

@@ -24,12 +24,26 @@ export abstract class HoldfastError extends Error {
 }
 
 /**
+ * An error that the library decides on: a timer's, or a layer's that refuses. Its stack would say nothing, and cost 2 µs, when such errors come
+ * by the thousand.
+ */
+export abstract class LeanError extends HoldfastError {
+  constructor(message: string) {
+    // Only V8 asks for the limit. Where somebody has frozen `Error`, an assignment would throw, out of a timer.
+    const limit: unknown = Reflect.get(Error, 'stackTraceLimit');
+    Reflect.set(Error, 'stackTraceLimit', 0);
+    super(message);
+    Reflect.set(Error, 'stackTraceLimit', limit);
+  }
+}
+
+/**
  * A deadline passed.
  *
  * Code `TIMEOUT`. `timeoutMs` is the span that was allowed, `of` the name of the scope or layer that allowed it.
  * `abandoned` tells whether the work was still unsettled when its caller was let go.
  */
-export class TimeoutError extends HoldfastError {
+export class TimeoutError extends LeanError {
   static override readonly code = 'TIMEOUT';
   readonly code = 'TIMEOUT';
   readonly timeoutMs: number;
@@ -37,12 +51,7 @@ export class TimeoutError extends HoldfastError {
   readonly abandoned: boolean;
 
   constructor(of: string, timeoutMs: number, abandoned = false) {
-    // A timer decides on this error: its stack would say nothing, and cost 2 µs.
-    // Only V8 asks for the limit. Where somebody has frozen `Error`, an assignment would throw, out of a timer.
-    const limit: unknown = Reflect.get(Error, 'stackTraceLimit');
-    Reflect.set(Error, 'stackTraceLimit', 0);
     super(`${of} did not end within ${timeoutMs} ms`);
-    Reflect.set(Error, 'stackTraceLimit', limit);
     this.timeoutMs = timeoutMs;
     this.of = of;
     this.abandoned = abandoned;

@@ -14,8 +14,8 @@
  *   event            typed events that cost nothing while nobody listens
  */
 export { clock, systemClock, useClock, type Clock } from './clock.ts';
-export { duration, durationOption, type Duration } from './duration.ts';
-export { HoldfastError, TimeoutError } from './error.ts';
+export { duration, durationOption, durationText, type Duration } from './duration.ts';
+export { HoldfastError, LeanError, TimeoutError } from './error.ts';
 export { EVERY_EVENT, EventType, subscribe, type HoldfastEvent } from './event.ts';
 export { Link, List } from './list.ts';
 export {

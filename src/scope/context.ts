@@ -92,10 +92,15 @@ export class Context extends List {
   /** The nearest deadline on the way to the root, on the monotonic clock. */
   get deadline(): number {
     let nearest = Infinity;
-    for (let at: List | null = this; at instanceof Context; at = at.list) {
+    for (let at: Context | null = this; at !== null; at = at.above) {
       if (at.timer !== null) nearest = Math.min(nearest, at.timer.startedMs + at.timer.timeoutMs);
     }
     return nearest;
+  }
+
+  /** What it hangs below. */
+  get above(): Context | null {
+    return this.list as Context | null;
   }
 
   /** The deadline no longer counts for this context; cancellation still reaches it, for its linked calls. */
@@ -139,7 +144,7 @@ export class Context extends List {
    */
   hold(): () => void {
     const held: Context[] = [];
-    for (let at: List | null = this; at instanceof Context; at = at.list) held.push(at);
+    for (let at: Context | null = this; at !== null; at = at.above) held.push(at);
     for (const context of held) context.holds++;
     return () => {
       for (const context of held) if (--context.holds === 0) context.onReleased?.();

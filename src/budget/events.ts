@@ -1,0 +1,13 @@
+/** The event of budgets. */
+import { EventType, type HoldfastEvent } from '../foundation/index.ts';
+
+/** A retry was not made, because the budget `name` was empty. */
+export interface BudgetEmptyEvent extends HoldfastEvent {
+  readonly event: 'budget:empty';
+}
+
+export interface BudgetEvents {
+  'budget:empty': BudgetEmptyEvent;
+}
+
+export const budgetEmpty: EventType<BudgetEmptyEvent> = /* @__PURE__ */ new EventType('budget:empty');

@@ -1,0 +1,18 @@
+/** The event of bulkheads. */
+import { EventType, type HoldfastEvent } from '../../foundation/index.ts';
+import type { BulkheadRefusal } from './bulkhead-full-error.ts';
+
+/** A bulkhead refused a call, or would have, in a dry run. */
+export interface BulkheadRefusedEvent extends HoldfastEvent {
+  readonly event: 'bulkhead:refused';
+  readonly limit: number;
+  readonly queue: number;
+  readonly reason: BulkheadRefusal;
+  readonly dryRun: boolean;
+}
+
+export interface BulkheadEvents {
+  'bulkhead:refused': BulkheadRefusedEvent;
+}
+
+export const bulkheadRefused: EventType<BulkheadRefusedEvent> = /* @__PURE__ */ new EventType('bulkhead:refused');

@@ -1,0 +1,52 @@
+/**
+ * Policies: what is put around an operation that may fail.
+ *
+ *   run/        what all layers share: `Policy`, the compiler of layers into stages, the flat run, attempts, their history
+ *   retry/      again, after a back-off
+ *   timeout/    not longer than
+ *   breaker/    not while it is down
+ *   bulkhead/   not more than so many at once
+ *   fail-when/  results that are failures
+ *   fallback/   something else instead
+ *   layer/      one's own
+ *
+ * Each layer's folder has its options and contract, its pure cell if it decides something, its events and its error. Layers do not know each other;
+ * a policy knows them by the interface in `run/layer` alone, so a bundle carries only those that it uses.
+ */
+export { abandoned } from './run/abandoned.ts';
+export { attemptsOf, explain, stoppedBy, type AttemptReport, type StoppedBy } from './run/history.ts';
+export type { RunOptions } from './run/layer.ts';
+export { policy, Policy, type FallbackOf, type PolicyOutcome } from './run/policy.ts';
+export type {
+  AttemptEndEvent,
+  AttemptStartEvent,
+  CallEndEvent,
+  CallStartEvent,
+  DisposalFailedEvent,
+  RunEvents,
+  TimeoutAbandonedEvent,
+  TimeoutFiredEvent,
+  TimeoutLateEvent,
+} from './run/events.ts';
+export { constant, decorrelated, exponential, linear, sequence, type Backoff, type Jitter } from './retry/backoff.ts';
+export type {
+  PolicyWarningEvent,
+  RetryEvents,
+  RetryGaveUpEvent,
+  RetryNestedEvent,
+  RetryScheduledEvent,
+} from './retry/events.ts';
+export { retry, type RetryContext, type RetryMatch, type RetryOptions, type RetryScheduled } from './retry/retry.ts';
+export { timeout, type TimeoutOptions } from './timeout/timeout.ts';
+export { breaker, type Breaker, type BreakerOptions, type BreakerOutcome } from './breaker/breaker.ts';
+export type { BreakerSnapshot, BreakerState, Effect } from './breaker/cell.ts';
+export { CircuitOpenError } from './breaker/circuit-open-error.ts';
+export type { BreakerEvents, BreakerRefusedEvent, BreakerTransitionEvent } from './breaker/events.ts';
+export { bulkhead, type Bulkhead, type BulkheadOptions, type Waiting } from './bulkhead/bulkhead.ts';
+export { BulkheadFullError, type BulkheadRefusal } from './bulkhead/bulkhead-full-error.ts';
+export type { BulkheadSnapshot } from './bulkhead/cell.ts';
+export type { BulkheadEvents, BulkheadRefusedEvent } from './bulkhead/events.ts';
+export { failWhen } from './fail-when/fail-when.ts';
+export { fallback } from './fallback/fallback.ts';
+export type { FallbackEvents, FallbackUsedEvent } from './fallback/events.ts';
+export { layer, type LayerOptions } from './layer/layer.ts';

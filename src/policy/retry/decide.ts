@@ -1,0 +1,156 @@
+/**
+ * What comes after a failed attempt. Asked in the order of P3 (docs/reference/policies.md), a chain of single reasons: the first that applies
+ * ends the call.
+ */
+import { checkOption, clock, rangeOf } from '../../foundation/index.ts';
+import type { Budget } from '../../budget/index.ts';
+import { Attempt } from '../run/attempt.ts';
+import type { Call } from '../run/call.ts';
+import { isRefusal, type AttemptRecord, type StoppedBy } from '../run/history.ts';
+import type { RetryLayer } from '../run/layer.ts';
+import type { Backoff } from './backoff.ts';
+import { retryGaveUp, retryNested, retryScheduled, policyWarning } from './events.ts';
+import type { RetryContext, RetryMatch, RetryOptions } from './retry.ts';
+
+export interface RetrySettings extends Pick<RetryOptions, 'retryIf' | 'onRetry' | 'idempotent'> {
+  readonly attempts: number;
+  readonly backoff: Backoff;
+  readonly retryOn: readonly RetryMatch[] | undefined;
+  readonly budget: Budget | null;
+  readonly maxElapsedMs: number;
+  readonly minAttemptMs: number;
+  readonly maxRetryAfterMs: number;
+}
+
+export class RetryDecision implements RetryLayer {
+  readonly kind = 'retry';
+  private readonly settings: RetrySettings;
+  private readonly text: string;
+  /** The warning of P3.10 has been given. */
+  private warned = false;
+
+  constructor(settings: RetrySettings, text: string) {
+    this.settings = settings;
+    this.text = text;
+  }
+
+  /** At most. */
+  get attempts(): number {
+    return this.settings.attempts;
+  }
+
+  get timesCalls(): boolean {
+    return this.settings.maxElapsedMs < Infinity;
+  }
+
+  toString(): string {
+    return this.text;
+  }
+
+  succeededAtOnce(): void {
+    this.settings.budget?.deposit();
+  }
+
+  giveBack(): void {
+    this.settings.budget?.giveBack();
+  }
+
+  next(call: Call, failed: AttemptRecord): number | StoppedBy {
+    if (failed.number === 1 && retryNested.observed) tellNested(call, this.settings.attempts);
+    const next = this.verdictOn(call, failed) ?? this.delayAfter(call, failed);
+    if (typeof next === 'string') {
+      if (retryGaveUp.observed)
+        retryGaveUp.emit({ name: call.name, error: failed.error, attempts: failed.number, stoppedBy: next });
+    } else if (retryScheduled.observed) {
+      retryScheduled.emit({ name: call.name, error: failed.error, attempt: failed.number, delayMs: next });
+    }
+    return next;
+  }
+
+  /** Whether another attempt may be made at all. `undefined`: it may. */
+  private verdictOn(call: Call, failed: AttemptRecord): StoppedBy | undefined {
+    const { attempts, retryIf, retryOn } = this.settings;
+    if (failed.number >= attempts) return 'attempts';
+    if (failed.abandoned && this.idempotent(call) !== true) return this.ambiguous(call, failed);
+    const said = retryIf?.(failed.error, this.context(call, failed));
+    if (said !== undefined) return said ? undefined : 'verdict';
+
+    const { verdict, code } = failed.classification;
+    if (code === 'COMMIT_UNKNOWN') return 'ambiguous';
+    const named = retryOn?.some((match) => matches(match, failed.error, code)) ?? false;
+    if (isRefusal(failed.error)) return named ? undefined : 'refused';
+    if (retryOn !== undefined && !named) return 'verdict';
+    if (verdict === 'permanent') return named ? undefined : 'verdict';
+    if (verdict === 'ambiguous' && this.idempotent(call) !== true) return this.ambiguous(call, failed);
+    return undefined;
+  }
+
+  /** When the next attempt may begin, and what forbids it. */
+  private delayAfter(call: Call, failed: AttemptRecord): number | StoppedBy {
+    const { backoff, budget, maxElapsedMs, minAttemptMs, maxRetryAfterMs } = this.settings;
+    const floorMs = failed.classification.retryAfterMs ?? 0;
+    if (floorMs > maxRetryAfterMs || floorMs === Infinity) return 'retryAfter';
+    const backoffMs = backoff(failed.number, call.backoffMs, clock.random());
+    checkOption(
+      backoffMs >= 0 && backoffMs < Infinity,
+      'backoff',
+      backoffMs,
+      'a function that gives milliseconds from 0',
+      rangeOf(backoffMs),
+    );
+    const delayMs = floorMs + backoffMs;
+    if (call.startedMs !== null && clock.now() + delayMs > call.startedMs + maxElapsedMs) return 'maxElapsed';
+    const { deadlineMs } = call;
+    if (deadlineMs < Infinity && clock.now() + delayMs + minAttemptMs > deadlineMs) return 'deadline';
+    if (budget !== null && !budget.withdraw()) return 'budget';
+    call.backoffMs = backoffMs;
+    this.tell(call, failed, delayMs);
+    return delayMs;
+  }
+
+  private tell(call: Call, failed: AttemptRecord, delayMs: number): void {
+    const { onRetry } = this.settings;
+    if (onRetry === undefined) return;
+    try {
+      onRetry(Object.freeze({ ...this.context(call, failed), error: failed.error, delayMs }));
+    } catch (error) {
+      this.giveBack();
+      throw error;
+    }
+  }
+
+  private context(call: Call, { number, classification }: AttemptRecord): RetryContext {
+    const idempotent = this.idempotent(call);
+    return Object.freeze({ attempt: number, verdict: classification.verdict, idempotent, name: call.name });
+  }
+
+  private idempotent({ options }: Call): boolean | undefined {
+    return options?.idempotent ?? this.settings.idempotent;
+  }
+
+  /** It may have happened, so it is not done again: that it stops a retry nobody had thought of is said once. */
+  private ambiguous(call: Call, failed: AttemptRecord): StoppedBy {
+    if (this.idempotent(call) === undefined && !this.warned) {
+      this.warned = true;
+      const message = `holdfast: ${call.label} was not retried after "${failed.classification.reason}", because it may have happened. If the operation may run twice, say so with { idempotent: true }, on retry or on run; { idempotent: false } ends this warning.`;
+      if (policyWarning.observed) policyWarning.emit({ name: call.name, message, error: failed.error });
+      console.warn(message);
+    }
+    return 'ambiguous';
+  }
+}
+
+function matches(match: RetryMatch, error: unknown, code: string | undefined): boolean {
+  return typeof match === 'string' ? match === code : error instanceof match;
+}
+
+/** The call is linked, at some distance, to an attempt of another retry: their attempts multiply. */
+function tellNested(call: Call, attempts: number): void {
+  let product = attempts;
+  for (let at = call.above; at !== null; at = at.above) {
+    if (!(at.owner instanceof Attempt)) continue;
+    const outer = at.owner.call.stage.retry;
+    if (outer instanceof RetryDecision) product *= outer.attempts;
+  }
+  if (product > attempts) retryNested.emit({ name: call.name, product });
+}

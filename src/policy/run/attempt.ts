@@ -1,0 +1,78 @@
+/**
+ * An attempt: the scope that one run of the operation gets.
+ *
+ * Its context, which hangs directly below the caller's, is made only when somebody asks for it: the signal is read, a child started, or
+ * the attempt aborted. The straight path makes none.
+ */
+import type { Context } from '../../scope/context.ts';
+import type { Values } from '../../scope/context-key.ts';
+import { ENDED, NONE } from '../../scope/frame.ts';
+import { PLAIN, RunningScope } from '../../scope/scope.ts';
+import type { Call } from './call.ts';
+import type { LayerTimer } from './layer-timer.ts';
+
+export class Attempt extends RunningScope {
+  readonly call: Call;
+  private readonly number: number;
+  /** The timer of the timeout inside the retry, if there is one. */
+  timer: LayerTimer | null = null;
+  /** What the breaker gave it. */
+  ticket = 0;
+  /** When it was let in, on the monotonic clock; `null` when nothing needed the clock. */
+  startedMs: number | null = null;
+  /** What it came to is a result that was judged a failure. */
+  judged = false;
+  /** It was abandoned: says that it has settled. */
+  release: (() => void) | null = null;
+
+  constructor(call: Call, number: number) {
+    super(PLAIN);
+    this.call = call;
+    this.number = number;
+  }
+
+  override get name(): string | undefined {
+    return this.call.name;
+  }
+
+  override get attempt(): number {
+    return this.number;
+  }
+
+  override get previousError(): unknown {
+    let record = this.call.history;
+    while (record !== null && record.number >= this.number) record = record.before;
+    return record?.error;
+  }
+
+  override get context(): Context {
+    if (this.ownContext === null) {
+      const made = super.context;
+      if (this.phase !== ENDED) this.call.hang(made);
+      this.showDeadline(made);
+    }
+    return this.ownContext as unknown as Context;
+  }
+
+  protected override get values(): Values | null {
+    return this.ownContext?.values ?? this.call.outer?.values ?? null;
+  }
+
+  /** The nearer one of the two that the layers keep. */
+  private showDeadline(context: Context): void {
+    const { timer } = this.call;
+    const own = this.timer;
+    const nearer = own !== null && (timer === null || own.deadlineMs < timer.deadlineMs) ? own : timer;
+    if (nearer !== null) context.expectWithin(nearer.layer.timeoutMs, nearer.startedMs);
+  }
+
+  /** It failed, or its result was judged a failure. */
+  get hasFailed(): boolean {
+    return this.failure !== NONE || this.judged;
+  }
+
+  /** What it failed with. */
+  get error(): unknown {
+    return this.judged ? this.value : this.failure;
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * What a call went through: one record an attempt, and why it gave up. Kept beside the error that came out, in a weak map, as nothing is written
+ * to an error. A record is made when an attempt fails, the list of them only when somebody asks.
+ */
+import { HoldfastError, TimeoutError } from '../../foundation/index.ts';
+import { NONE } from '../../scope/frame.ts';
+import { classify, type Classification, type Verdict } from '../../verdict/index.ts';
+
+/** Why a call made no further attempt. */
+export type StoppedBy =
+  | 'attempts'
+  | 'verdict'
+  | 'ambiguous'
+  | 'budget'
+  | 'deadline'
+  | 'maxElapsed'
+  | 'retryAfter'
+  | 'cancelled'
+  | 'refused';
+
+/** One attempt, as `attemptsOf` tells of it. Frozen. */
+export interface AttemptReport {
+  /** From 1. */
+  readonly number: number;
+  /** What ended it; `undefined` when it succeeded. A result that `failWhen` judged a failure stands here too. */
+  readonly error: unknown;
+  /** On the monotonic clock; `null` for a first attempt when nothing needed the clock. */
+  readonly startedAt: number | null;
+  readonly durationMs: number | null;
+  /** What was waited before it. */
+  readonly delayMs: number;
+  readonly verdict: Verdict;
+  /** A layer let it not run. */
+  readonly refused: boolean;
+  /** Its caller was let go while it still ran. */
+  readonly abandoned: boolean;
+}
+
+const REFUSALS = new Set(['CIRCUIT_OPEN', 'BULKHEAD_FULL', 'RATE_LIMITED']);
+
+/** A layer's own error, that says that it let nothing run. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof HoldfastError && REFUSALS.has(error.code);
+}
+
+/** A failed attempt. */
+export class AttemptRecord {
+  readonly number: number;
+  /** What ended it. */
+  readonly error: unknown;
+  /** The error is a result that was judged a failure. */
+  readonly judged: boolean;
+  /** A layer of this run let it not run. */
+  readonly refused: boolean;
+  abandoned = false;
+  /** A timeout inside the retry ended it. */
+  timedOut = false;
+  /** What a hook threw when it was told; `NONE` if none did. */
+  thrown: unknown = NONE;
+  startedMs: number | null = null;
+  durationMs: number | null = null;
+  delayMs: number;
+  readonly before: AttemptRecord | null;
+  private classified: Classification | null = null;
+
+  constructor(
+    number: number,
+    error: unknown,
+    judged: boolean,
+    refused: boolean,
+    delayMs: number,
+    before: AttemptRecord | null,
+  ) {
+    this.number = number;
+    this.error = error;
+    this.judged = judged;
+    this.refused = refused;
+    this.delayMs = delayMs;
+    this.before = before;
+  }
+
+  get classification(): Classification {
+    return (this.classified ??= classify(this.error));
+  }
+
+  private get report(): AttemptReport {
+    const { number, error, startedMs, durationMs, delayMs, refused, abandoned } = this;
+    const { verdict } = this.classification;
+    return Object.freeze({ number, error, startedAt: startedMs, durationMs, delayMs, verdict, refused, abandoned });
+  }
+
+  /** All attempts up to this one, the first one first. */
+  static list(newest: AttemptRecord | null): readonly AttemptReport[] {
+    const reports: AttemptReport[] = [];
+    for (let at = newest; at !== null; at = at.before) reports.push(at.report);
+    return Object.freeze(reports.reverse());
+  }
+}
+
+interface Report {
+  readonly history: AttemptRecord | null;
+  readonly stoppedBy: StoppedBy;
+}
+
+const reports = /* @__PURE__ */ new WeakMap<object, Report>();
+
+/** Remembers what the call went through that `error` comes out of. */
+export function report(error: unknown, history: AttemptRecord | null, stoppedBy: StoppedBy): void {
+  if (Object(error) === error) reports.set(error as object, { history, stoppedBy });
+}
+
+/** What an error tells by itself, when no retry has reported it. */
+export function stoppedByItself(error: unknown): StoppedBy | undefined {
+  if (isRefusal(error)) return 'refused';
+  return error instanceof TimeoutError ? 'deadline' : undefined;
+}
+
+/**
+ * The attempts of the call that `error` came out of, the first one first; empty for an error that came out of no policy. An error that several
+ * calls share tells of the last one, and a primitive of none: ask `settle` there.
+ *
+ * @example
+ * const error = await retry({ attempts: 2, backoff: constant(0) }).run(() => { throw new Error('down'); }).catch((e) => e);
+ * attemptsOf(error).map(({ number, error }) => [number, String(error)]); // [[1, 'Error: down'], [2, 'Error: down']]
+ */
+export function attemptsOf(error: unknown): readonly AttemptReport[] {
+  return AttemptRecord.list(reports.get(error as object)?.history ?? null);
+}
+
+/** Why the call that `error` came out of made no further attempt; `undefined` for an error that came out of no policy. */
+export function stoppedBy(error: unknown): StoppedBy | undefined {
+  return reports.get(error as object)?.stoppedBy ?? stoppedByItself(error);
+}
+
+const BECAUSE: Record<StoppedBy, string> = {
+  attempts: 'the attempts were used up',
+  verdict: 'repeating could not help',
+  ambiguous: 'it may have happened, and the operation is not declared idempotent',
+  budget: 'the retry budget was empty',
+  deadline: 'the deadline left no time for another attempt',
+  maxElapsed: 'another attempt would have passed maxElapsed',
+  retryAfter: 'the server asked to wait longer than maxRetryAfter',
+  cancelled: 'the caller cancelled',
+  refused: 'a layer refused to let it run',
+};
+
+/**
+ * A text for people: each attempt, and why there was no other.
+ *
+ * @example
+ * const error = await retry({ attempts: 2, backoff: constant(0) }).run(() => { throw new Error('down'); }).catch((e) => e);
+ * explain(error);
+ * // gave up after 2 attempts, because the attempts were used up
+ * //   1. Error: down (unknown)
+ * //   2. Error: down (unknown)
+ */
+export function explain(error: unknown): string {
+  const reason = stoppedBy(error);
+  if (reason === undefined) return `${text(error)}: it came out of no policy`;
+  const attempts = attemptsOf(error);
+  const count = attempts.length === 1 ? '1 attempt' : `${attempts.length} attempts`;
+  return [`gave up after ${count}, because ${BECAUSE[reason]}`, ...attempts.map(line)].join('\n');
+}
+
+function line({ number, error, delayMs, durationMs, verdict, refused, abandoned }: AttemptReport): string {
+  const facts = [
+    refused ? 'refused' : verdict,
+    ...(abandoned ? ['still running when it was given up'] : []),
+    ...(delayMs > 0 ? [`after ${Math.round(delayMs)} ms`] : []),
+    ...(durationMs === null ? [] : [`took ${Math.round(durationMs)} ms`]),
+  ];
+  return `  ${number}. ${text(error)} (${facts.join(', ')})`;
+}
+
+/** Must survive every value that can be thrown. */
+function text(error: unknown): string {
+  try {
+    return String(error);
+  } catch {
+    return typeof error;
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * What a layer is to the run: the one small interface between them. A run knows no layer by name, so that a bundle with `retry`
+ * alone does not carry the breaker; and layers do not know each other.
+ */
+import type { Body, Scope } from '../../scope/contract.ts';
+import type { Attempt } from './attempt.ts';
+import type { Call } from './call.ts';
+import type { AttemptRecord, StoppedBy } from './history.ts';
+
+/** One layer. Immutable; what has state is a gate, or in a retry's budget. */
+export type Layer = TimeoutLayer | RetryLayer | Gate | Middleware | Judge;
+
+interface Described {
+  /** As `String(policy)` shows it. */
+  toString(): string;
+}
+
+export interface TimeoutLayer extends Described {
+  readonly kind: 'timeout';
+  readonly timeoutMs: number;
+  readonly graceMs: number;
+  readonly exact: boolean;
+  readonly detach: boolean;
+}
+
+export interface RetryLayer extends Described {
+  readonly kind: 'retry';
+  /** It needs to know when the call began. */
+  readonly timesCalls: boolean;
+  /**
+   * What comes after a failed attempt: the milliseconds to wait for the next one, or the reason why there is none. What it throws ends the call
+   * in place of the failure.
+   */
+  next(call: Call, failed: AttemptRecord): number | StoppedBy;
+  /** The call succeeded at its first attempt. */
+  succeededAtOnce(): void;
+  /** The retry that was scheduled never started, or was refused. */
+  giveBack(): void;
+}
+
+/** Has the attempt wait: the gate will call `call.admitted(attempt)` or `call.refused(attempt, error)`. */
+export const WAIT: unique symbol = Symbol('wait');
+
+/** Lets attempts in, or refuses them. */
+export interface Gate extends Described {
+  readonly kind: 'gate';
+  /** What it is. A flat run has at most one of each. */
+  readonly type: string;
+  /** It needs to know when the attempts began. */
+  readonly timesCalls: boolean;
+  /** `undefined`: it is in. An error: it is refused. */
+  enter(attempt: Attempt): undefined | typeof WAIT | Error;
+  /** What the attempt came to is known, for its caller at least: `failed` is how it failed, `null` that it succeeded. */
+  decided(attempt: Attempt, failed: AttemptRecord | null): void;
+  /** The work of the attempt has ended, which may be long after. */
+  release(): void;
+}
+
+/** Runs around the layers inside it, in a scope of its own. */
+export interface Middleware extends Described {
+  readonly kind: 'middleware';
+  readonly name: string | undefined;
+  run(next: () => Promise<unknown>, s: Scope, judge: ((value: unknown) => boolean) | null): unknown;
+}
+
+/** Judges results. */
+export interface Judge extends Described {
+  readonly kind: 'judge';
+  isFailure(value: unknown): boolean;
+}
+
+/** What a call was told besides its operation. */
+export interface RunOptions {
+  /**
+   * What cancels the call [nothing]: an `AbortSignal`, or a scope, whose deadline and values the attempts get besides. A call that is given
+   * an aborted one starts nothing.
+   */
+  readonly signal?: AbortSignal | Scope | undefined;
+  /**
+   * Whether the operation may run twice [what the layer says, else unknown]: errors that leave open whether it happened are retried
+   * only if this is true.
+   */
+  readonly idempotent?: boolean | undefined;
+  /** For events, messages and `explain`. */
+  readonly name?: string | undefined;
+}
+
+/** Of a call, handed on from stage to stage. */
+export interface CallOptions {
+  readonly idempotent: boolean | undefined;
+  readonly name: string | undefined;
+  /** Told what became of the call, by the stage that reports it. */
+  readonly onReport: ((history: AttemptRecord | null, stoppedBy: StoppedBy | undefined) => void) | undefined;
+}
+
+export type Operation = Body<unknown>;

@@ -1,0 +1,153 @@
+/** A policy: layers around an operation, and the ways to run one in it. */
+import { checkFunction, checkOption, checkOptions, type Outcome } from '../../foundation/index.ts';
+import type { Context } from '../../scope/context.ts';
+import type { Scope } from '../../scope/index.ts';
+import { NONE } from '../../scope/frame.ts';
+import { AttemptRecord, stoppedByItself, type AttemptReport, type StoppedBy } from './history.ts';
+import type { CallOptions, Layer, Operation, RunOptions } from './layer.ts';
+import { compile, outerContext, type Stage } from './stage.ts';
+
+/** An `Outcome` that tells of the attempts too. Frozen. */
+export type PolicyOutcome<T> = Outcome<T> & {
+  /** The failed attempts, the first one first. */
+  readonly attempts: readonly AttemptReport[];
+  /** Why there was no further attempt; `undefined` after a success. */
+  readonly stoppedBy: StoppedBy | undefined;
+};
+
+const RUN_OPTIONS = ['signal', 'idempotent', 'name'] as const;
+
+/**
+ * Layers around an operation. An immutable value: use it for as many calls as you like, at once or one after another.
+ *
+ * @typeParam F what its fallbacks may give in place of the operation's result
+ */
+export class Policy<out F = never> {
+  /** @internal */
+  readonly layers: readonly Layer[];
+  private readonly stage: Stage;
+
+  /** @internal */
+  constructor(layers: readonly Layer[]) {
+    this.layers = Object.freeze([...layers]);
+    this.stage = compile(layers);
+  }
+
+  /**
+   * Runs `op`, in a fresh scope for each attempt.
+   *
+   * @param op what to run; its scope `s` has the signal, the deadline, and takes what it defers
+   * @returns what `op` returned, or a fallback gave
+   * @throws the last attempt's own error, unchanged (`attemptsOf(error)` has the history, `stoppedBy(error)` the reason); the caller's
+   * reason, when they cancelled; `TimeoutError`, `CircuitOpenError`, `BulkheadFullError` when a layer decided so
+   * @example
+   * await retry({ attempts: 3, backoff: constant(0) }).run((s) => `attempt ${s.attempt}`); // 'attempt 1'
+   */
+  run<T>(op: (s: Scope) => T | PromiseLike<T>, options?: RunOptions): Promise<T | F> {
+    if (typeof op !== 'function') checkFunction('run', op); // asked here first: it is the hot one
+    if (options === undefined) return this.stage.start(op, null, null) as Promise<T | F>;
+    return this.stage.start(op, outerOf(options), callOptions('run', options)) as Promise<T | F>;
+  }
+
+  /**
+   * As `run`, but never rejects: an `Outcome` in place of the throw, with the attempts, and why there was no other.
+   *
+   * @example
+   * const outcome = await retry({ attempts: 2, backoff: constant(0) }).settle(() => { throw new Error('down'); });
+   * [outcome.ok, outcome.attempts.length, outcome.stoppedBy]; // [false, 2, 'attempts']
+   */
+  async settle<T>(op: (s: Scope) => T | PromiseLike<T>, options: RunOptions = {}): Promise<PolicyOutcome<T | F>> {
+    checkFunction('settle', op);
+    const outer = outerOf(options);
+    let attempts: readonly AttemptReport[] = [];
+    let reason: StoppedBy | undefined;
+    const told: CallOptions = {
+      ...callOptions('settle', options),
+      onReport: (history, by) => {
+        attempts = AttemptRecord.list(history);
+        reason = by;
+      },
+    };
+    const cancelled = (): boolean => outer !== null && outer.inForce !== null && outer.inForce.reason !== NONE;
+    try {
+      const value = (await this.stage.start(op, outer, told)) as T | F;
+      return Object.freeze({ ok: true as const, value, cancelled: cancelled(), attempts, stoppedBy: reason });
+    } catch (error) {
+      const stoppedBy = reason ?? stoppedByItself(error);
+      return Object.freeze({ ok: false as const, error, cancelled: cancelled(), attempts, stoppedBy });
+    }
+  }
+
+  /**
+   * Gives a function that runs `fn` in this policy.
+   *
+   * @param fn is given the attempt's scope before its own arguments
+   * @example
+   * const greet = retry({ attempts: 2 }).bind((s, name: string) => `${name}, attempt ${s.attempt}`);
+   * await greet('Ada'); // 'Ada, attempt 1'
+   */
+  bind<A extends unknown[], T>(
+    fn: (s: Scope, ...args: A) => T | PromiseLike<T>,
+    options: Omit<RunOptions, 'signal'> = {},
+  ): (...args: A) => Promise<T | F> {
+    checkFunction('bind', fn);
+    const { stage } = this;
+    const told = callOptions('bind', options);
+    return function (this: unknown, ...args) {
+      return stage.start((s) => fn.call(this, s, ...args), null, told) as Promise<T | F>;
+    };
+  }
+
+  /**
+   * Gives a function with the same parameters as `fn` that runs it in this policy. `fn` learns nothing of it; where it has to know of the signal,
+   * use `bind`.
+   *
+   * @example
+   * const half = retry({ attempts: 2 }).wrap((n: number) => n / 2);
+   * await half(10); // 5
+   */
+  wrap<A extends unknown[], T>(
+    fn: (...args: A) => T | PromiseLike<T>,
+    options: Omit<RunOptions, 'signal'> = {},
+  ): (...args: A) => Promise<T | F> {
+    checkFunction('wrap', fn);
+    const { stage } = this;
+    const told = callOptions('wrap', options);
+    return function (this: unknown, ...args) {
+      return stage.start(() => fn.apply(this, args), null, told) as Promise<T | F>;
+    };
+  }
+
+  /** The layers, outermost first, for people: `timeout 3s → retry ×4 (100ms‥5s, full jitter, budget) → breaker`. */
+  toString(): string {
+    return this.layers.map(String).join(' → ') || 'no layers';
+  }
+}
+
+function outerOf({ signal }: RunOptions): Context | null {
+  return signal === undefined ? null : outerContext(signal);
+}
+
+function callOptions(of: string, options: RunOptions): CallOptions {
+  checkOptions(of, of === 'run' || of === 'settle' ? RUN_OPTIONS : RUN_OPTIONS.slice(1), options);
+  const { idempotent, name } = options;
+  checkOption(idempotent === undefined || typeof idempotent === 'boolean', 'idempotent', idempotent, 'true or false');
+  checkOption(name === undefined || typeof name === 'string', 'name', name, 'a string');
+  return { idempotent, name, onReport: undefined };
+}
+
+/** What the fallbacks of a policy may give. */
+export type FallbackOf<P> = P extends Policy<infer F> ? F : never;
+
+/**
+ * Puts policies around each other, outermost first. Any order and number is right; which one to choose, and why, is in the guide.
+ *
+ * @throws {TypeError} code `BAD_OPTION` for something that is no policy, or a `failWhen` that is not innermost
+ * @example
+ * const inventory = policy(timeout('3s'), retry({ attempts: 4 }), breaker(), timeout('800ms'));
+ * await inventory.run(() => 17); // 17
+ */
+export function policy<L extends readonly Policy<unknown>[]>(...layers: L): Policy<FallbackOf<L[number]>> {
+  for (const layer of layers) checkOption(layer instanceof Policy, 'policy', layer, 'policies and layers');
+  return new Policy(layers.flatMap((layer) => layer.layers));
+}

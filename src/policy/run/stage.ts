@@ -1,0 +1,138 @@
+/**
+ * Compiles layers into stages. A flat stage is a run of layers in the usual order,
+ *
+ *   timeout → retry → gates (breaker, bulkhead, …: one of each, in any order) → timeout
+ *
+ * which one state machine does (`call`). Middleware is a stage of its own; and where a layer comes that does not fit, a new stage begins, whose
+ * call is the operation of the stage around it, in the scope of that one's attempt. `policy(timeout, retry, breaker, bulkhead, timeout)` is one
+ * stage, `policy(breaker, retry)` two. The rules are the same either way: an inner stage is only dearer.
+ */
+import { checkOption } from '../../foundation/index.ts';
+import type { Context } from '../../scope/context.ts';
+import { drive, outerContext, scopeOf, type RunningScope } from '../../scope/scope.ts';
+import { Call } from './call.ts';
+import type { CallOptions, Gate, Judge, Layer, Middleware, Operation, RetryLayer, TimeoutLayer } from './layer.ts';
+
+export interface Stage {
+  /** One call. Must not throw. */
+  start(op: Operation, outer: Context | null, options: CallOptions | null): Promise<unknown>;
+}
+
+/** A run of layers that one state machine does. */
+export class FlatStage implements Stage {
+  timeout: TimeoutLayer | null = null;
+  retry: RetryLayer | null = null;
+  gates: Gate[] = [];
+  attemptTimeout: TimeoutLayer | null = null;
+  judge: Judge | null = null;
+  inner: Stage | null = null;
+  /** What `attemptsOf` tells of a call is what this stage saw. */
+  reports = false;
+
+  /** The caller may be let go before an attempt has settled. */
+  detaches = false;
+  /** A layer needs to know when the call, and its attempts, began. */
+  timesCalls = false;
+
+  /** Takes the layer in, if it comes in the usual order. */
+  takes(layer: Layer): boolean {
+    switch (layer.kind) {
+      case 'timeout':
+        if (this.isEmpty) this.timeout = layer;
+        else if (this.attemptTimeout === null) this.attemptTimeout = layer;
+        else return false;
+        return true;
+      case 'retry':
+        if (this.retry !== null || this.gates.length > 0 || this.attemptTimeout !== null) return false;
+        this.retry = layer;
+        return true;
+      case 'gate':
+        if (this.attemptTimeout !== null || this.gates.some(({ type }) => type === layer.type)) return false;
+        this.gates.push(layer);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** What follows from the layers: asked in every call. */
+  complete(judge: Judge | null, inner: Stage | null): void {
+    this.judge = judge;
+    this.inner = inner;
+    this.detaches = this.timeout !== null || this.attemptTimeout !== null;
+    this.timesCalls = this.retry?.timesCalls === true || this.gates.some((gate) => gate.timesCalls);
+  }
+
+  private get isEmpty(): boolean {
+    return this.timeout === null && this.retry === null && this.gates.length === 0;
+  }
+
+  start(op: Operation, outer: Context | null, options: CallOptions | null): Promise<unknown> {
+    const { inner } = this;
+    const body: Operation = inner === null ? op : (s) => inner.start(op, (s as RunningScope).context, options);
+    return new Call(this, body, outer, options).start();
+  }
+}
+
+/** A layer that runs around the others, in a scope of its own. */
+class MiddlewareStage implements Stage {
+  private readonly layer: Middleware;
+  private readonly inner: Stage;
+  private readonly judge: Judge | null;
+
+  constructor(layer: Middleware, inner: Stage, judge: Judge | null) {
+    this.layer = layer;
+    this.inner = inner;
+    this.judge = judge;
+  }
+
+  start(op: Operation, outer: Context | null, options: CallOptions | null): Promise<unknown> {
+    const { layer, inner } = this;
+    const judge = this.judge === null ? null : (value: unknown) => this.judge!.isFailure(value);
+    return drive(scopeOf({ name: layer.name }, outer), (s) =>
+      layer.run(() => inner.start(op, (s as RunningScope).context, options), s, judge),
+    );
+  }
+}
+
+/** Compiles layers, outermost first. */
+export function compile(layers: readonly Layer[]): Stage {
+  const last = layers.at(-1);
+  const judge = last?.kind === 'judge' ? last : null;
+  const rest = judge === null ? layers : layers.slice(0, -1);
+  const groups: (FlatStage | Middleware)[] = [];
+  for (const layer of rest) {
+    checkOption(
+      layer.kind !== 'judge',
+      'policy',
+      layer,
+      'failWhen as the innermost layer: it judges what the operation returns',
+    );
+    if (layer.kind === 'middleware') {
+      groups.push(layer);
+      continue;
+    }
+    const current = groups.at(-1);
+    if (current instanceof FlatStage && current.takes(layer)) continue;
+    const stage = new FlatStage();
+    stage.takes(layer);
+    groups.push(stage);
+  }
+  // The operation's scope is an attempt's.
+  if (!(groups.at(-1) instanceof FlatStage)) groups.push(new FlatStage());
+  const flat = groups.filter((group) => group instanceof FlatStage);
+  (flat.find(({ retry }) => retry !== null) ?? flat.at(-1)!).reports = true;
+
+  let stage: Stage | null = null;
+  for (const group of groups.reverse()) {
+    if (group instanceof FlatStage) {
+      group.complete(judge, stage);
+      stage = group;
+    } else {
+      stage = new MiddlewareStage(group, stage!, judge);
+    }
+  }
+  return stage!;
+}
+
+export { outerContext };
