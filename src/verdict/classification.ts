@@ -1,32 +1,35 @@
-/** What is known of an error. */
+/** The words: what can be known of an error. */
 
 /**
- * May it be run again?
+ * May the operation be run again?
  *
- * - `transient`: it certainly did not happen, or may safely be run again as a whole.
- * - `permanent`: repeating cannot help: bad input, a bug, a cancellation.
- * - `ambiguous`: it may have happened.
- * - `unknown`: nothing is known of it.
+ * - `transient`: yes. It certainly did not happen, or may safely be run again as a whole.
+ * - `permanent`: no. Repeating cannot help: bad input, a bug, a cancellation.
+ * - `ambiguous`: only if it is idempotent. It may have happened.
+ * - `unknown`: nothing is known of the error.
  */
 export type Verdict = 'transient' | 'permanent' | 'ambiguous' | 'unknown';
 
 /** What `classify` says of an error. Frozen. */
 export interface Classification {
   readonly verdict: Verdict;
-  /** A few words for people, such as `'connection refused'` or `'HTTP 404'`. They may change; no program should compare them. */
+  /** A few words for people, such as `'connection refused'` or `'HTTP 404'`. They may change: no program should compare them. */
   readonly reason: string;
-  /** The code of the error that decided, or its HTTP status, where there is one: `'ECONNREFUSED'`, `'TIMEOUT'`, `'404'`. */
+  /** The code of the error that decided, or its HTTP status, where it has one: `'ECONNREFUSED'`, `'TIMEOUT'`, `'404'`. */
   readonly code?: string;
-  /** How long the server, the refusing layer or the mark asks to wait, in milliseconds from the classification on. From 0. */
+  /** How long the server, the refusing layer or the mark asks to wait: milliseconds from the classification on, from 0. */
   readonly retryAfterMs?: number;
   /**
-   * What it tells of the server. `up`: it answered and is healthy (404, a conflict). `down`: it counts against it, as everything
-   * unknown does. `none`: it tells nothing (a cancellation, a bug here, an overload here, a refusal of our own).
+   * What it tells of the server.
+   *
+   * - `up`: it answered and is healthy (404, a conflict).
+   * - `down`: this counts against it, as everything does that is not known.
+   * - `none`: nothing (a cancellation, a bug or an overload on this side, a refusal of our own).
    */
   readonly health: 'up' | 'down' | 'none';
 }
 
-/** A frozen `Classification`. Fields that are undefined are left out. */
+/** A frozen `Classification`. What is undefined is left out. */
 export function classification(
   verdict: Verdict,
   reason: string,
@@ -34,18 +37,20 @@ export function classification(
   code?: string,
   retryAfterMs?: number,
 ): Classification {
-  return Object.freeze({
-    verdict,
-    reason,
-    health,
-    ...(code !== undefined && { code }),
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-  });
+  const said: { -readonly [K in keyof Classification]: Classification[K] } = { verdict, reason, health };
+  if (code !== undefined) said.code = code;
+  if (retryAfterMs !== undefined) said.retryAfterMs = retryAfterMs;
+  return Object.freeze(said);
 }
 
 /** The most common answer, made once. */
 export const UNKNOWN: Classification = /* @__PURE__ */ classification('unknown', 'unknown', 'down');
 
+/** Functions are objects too: they can be thrown, and marked. */
 export function isObject(value: unknown): value is object {
   return Object(value) === value;
+}
+
+export function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }

@@ -1,14 +1,34 @@
-/** Rules that a program adds for the errors of its own drivers and services. */
+/** Rules: what a program, or a driver's table, says of a kind of errors. */
 import { addSuppressed, badOption, checkFunction } from '../foundation/index.ts';
 import { classification, type Classification } from './classification.ts';
 
-/** Says what it knows of one error, or `undefined`. It is asked for each object in the cause chain, outermost first. */
+/**
+ * Says what it knows of one object, or `undefined`. It is asked for each object in the cause chain, outermost first, errors and
+ * others: it looks at fields that no other kind of error has, and expects nothing of their types.
+ */
 export type VerdictRule = (error: object) => Classification | undefined;
 
-/** Newest first. Replaced, never changed: a rule may add or remove rules while they are asked. */
+/** Newest first. Replaced, never changed: a rule may add and remove rules while they are asked. */
 let rules: readonly { readonly ask: VerdictRule }[] = [];
 
-/** Adds a rule until disposed of. */
+/**
+ * Adds a rule, for the whole process, until the result is disposed of. Rules are asked before our own tables, the newest
+ * first; marks come before rules. `classify` may be called inside a rule, for something that only this rule knows how to
+ * unwrap; its look counts towards the limits of the one under way.
+ *
+ * A rule that throws, or returns something else than a `Classification`, is passed over: the failure that is being classified
+ * matters more. What it threw is kept in `suppressedErrors` of the error that `classify` was given.
+ *
+ * @throws {TypeError} code `BAD_OPTION` if `rule` is no function
+ * @example
+ * class PaymentError extends Error { constructor(readonly kind: string) { super(kind); } }
+ * using _rule = addVerdictRule((error) =>
+ *   error instanceof PaymentError && error.kind === 'card declined'
+ *     ? { verdict: 'permanent', reason: 'card declined', health: 'up' }
+ *     : undefined,
+ * );
+ * classify(new Error('order 17', { cause: new PaymentError('card declined') })).verdict; // 'permanent'
+ */
 export function addVerdictRule(rule: VerdictRule): Disposable {
   checkFunction('rule', rule);
   const own = { ask: rule };
@@ -20,26 +40,34 @@ export function addVerdictRule(rule: VerdictRule): Disposable {
   };
 }
 
-/** The answer of the newest rule that has one. */
-export function askRules(error: object): Classification | undefined {
+/**
+ * The answer of the newest rule that has one.
+ *
+ * @param outermost the error that `classify` was given: who looks for what a rule threw has this one in hand
+ */
+export function askRules(error: object, outermost: object): Classification | undefined {
   for (const { ask } of rules) {
     try {
       const said = ask(error);
       if (said !== undefined) return checked(said);
     } catch (failure) {
-      // The error being classified may be hostile, and the process must live on. What the rule threw is kept beside it.
-      addSuppressed(error, failure);
+      // Not thrown, nor made an uncaught exception: a rule may fail on a hostile error only, and that must be survived.
+      addSuppressed(outermost, failure);
     }
   }
 }
 
+/** A copy: frozen, and with nothing in it that a rule could change later. */
 function checked({ verdict, reason, health, code, retryAfterMs }: Classification): Classification {
   const wellFormed =
-    /^(transient|permanent|ambiguous|unknown)$/.test(verdict) &&
-    /^(up|down|none)$/.test(health) &&
-    typeof reason === 'string' &&
-    (code === undefined || typeof code === 'string') &&
-    (retryAfterMs === undefined || retryAfterMs >= 0);
-  if (!wellFormed) throw badOption('rule', verdict, 'a function that returns a Classification or undefined');
-  return classification(verdict, reason, health, code, retryAfterMs);
+    ['transient', 'permanent', 'ambiguous', 'unknown'].includes(verdict) &&
+    ['up', 'down', 'none'].includes(health) &&
+    [typeof reason, typeof (code ?? '')].every((type) => type === 'string') &&
+    isDelay(retryAfterMs ?? 0);
+  if (wellFormed) return classification(verdict, reason, health, code, retryAfterMs);
+  throw badOption('rule', verdict, 'a function that returns a Classification or undefined');
+}
+
+export function isDelay(ms: unknown): ms is number {
+  return typeof ms === 'number' && ms >= 0;
 }

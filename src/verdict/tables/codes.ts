@@ -1,12 +1,14 @@
+/** Tables of codes, written as rows and looked up by code. */
 import { classification, type Classification, type Verdict } from '../classification.ts';
 
-/** Rows of a table: codes that are told apart by spaces, then what they mean. */
+/** Codes with a space between them, then what they have in common. */
 export type Row = readonly [codes: string, verdict: Verdict, reason: string, health: Classification['health']];
 
-export function byCode(rows: readonly Row[]): ReadonlyMap<string, Classification> {
+/** @param prefix what all codes begin with, and the rows leave out */
+export function tableOf(rows: readonly Row[], prefix = ''): ReadonlyMap<string, Classification> {
   return new Map(
     rows.flatMap(([codes, verdict, reason, health]) =>
-      codes.split(' ').map((code) => [code, classification(verdict, reason, health, code)] as const),
+      codes.split(' ').map((code) => [prefix + code, classification(verdict, reason, health, prefix + code)] as const),
     ),
   );
 }

@@ -1,52 +1,62 @@
+/**
+ * HTTP answers, by status (RFC 9110). The status is looked for on the object and on its `response`, so that a `Response`, Node's
+ * `IncomingMessage` and the errors of most clients are told, without knowing them.
+ */
 import { clock } from '../../foundation/index.ts';
-import { classification, isObject, type Classification } from '../classification.ts';
+import { classification, isObject, type Classification, type Verdict } from '../classification.ts';
 
 interface Answer {
   readonly status?: unknown;
   readonly statusCode?: unknown;
   readonly headers?: unknown;
-  readonly response?: unknown;
 }
 
-export function httpAnswer(it: Answer): Classification | undefined {
-  const status = statusOf(it);
-  if (status !== undefined) return ofStatus(status, it.headers);
-  const { response } = it;
-  if (!isObject(response)) return;
-  const inner = statusOf(response);
-  if (inner !== undefined) return ofStatus(inner, (response as Answer).headers);
+export function httpAnswer(error: Answer & { readonly response?: unknown }): Classification | undefined {
+  return ofAnswer(error) ?? (isObject(error.response) ? ofAnswer(error.response) : undefined);
 }
 
-function statusOf({ status, statusCode }: Answer): number | undefined {
-  if (isFailure(status)) return status;
-  if (isFailure(statusCode)) return statusCode;
+function ofAnswer(answer: Answer): Classification | undefined {
+  let { status } = answer;
+  if (!isFailure(status)) status = answer.statusCode;
+  return isFailure(status) ? ofStatus(status, answer.headers) : undefined;
 }
 
-const isFailure = (status: unknown): status is number =>
-  typeof status === 'number' && status >= 400 && status < 600 && Number.isInteger(status);
+/** Other numbers are no failure, or not HTTP's: the exit status of a process, a status of gRPC. */
+function isFailure(status: unknown): status is number {
+  return Number.isInteger(status) && (status as number) >= 400 && (status as number) < 600;
+}
 
 function ofStatus(status: number, headers: unknown): Classification {
-  const retryAfterMs = retryAfter(headers);
-  const say = (verdict: Classification['verdict'], health: Classification['health']): Classification =>
-    classification(verdict, `HTTP ${status}`, health, String(status), retryAfterMs);
-  if ([408, 421, 425, 429].includes(status)) return say('transient', 'up');
-  if (status < 500) return say('permanent', 'up');
-  if (status === 503 && retryAfterMs !== undefined) return say('transient', 'down');
-  if (status === 511) return say('permanent', 'none');
-  return [501, 505, 506, 508, 510].includes(status) ? say('permanent', 'up') : say('ambiguous', 'down');
+  const retryAfterMs = isObject(headers) ? retryAfter(headers) : undefined;
+  const [verdict, health] = meaning(status, retryAfterMs !== undefined);
+  return classification(verdict, `HTTP ${status}`, health, String(status), retryAfterMs);
 }
 
-function retryAfter(headers: unknown): number | undefined {
-  if (!isObject(headers)) return;
-  const { get } = headers as { get?: unknown };
-  let value: unknown;
-  if (typeof get === 'function') value = (headers as Headers).get('retry-after');
-  else
-    for (const key in headers)
-      if (key.toLowerCase() === 'retry-after') value = (headers as Record<string, unknown>)[key];
-  const text = String(value).trim();
+function meaning(status: number, says: boolean): readonly [Verdict, Classification['health']] {
+  // Refused before it was worked on: the request came too slowly, to the wrong server, too early, too often.
+  if ([408, 421, 425, 429].includes(status)) return ['transient', 'up'];
+  if (status < 500) return ['permanent', 'up'];
+  // A server that knows when to come again has refused on purpose. A bare 503 may come from a proxy that lost the connection.
+  if (status === 503 && says) return ['transient', 'down'];
+  // What the server does not do, it will not do the next time: method, version, negotiation, loop, extension.
+  if ([501, 505, 506, 508, 510].includes(status)) return ['permanent', 'up'];
+  // A network that wants a login has answered, not the server.
+  if (status === 511) return ['permanent', 'none'];
+  return ['ambiguous', 'down'];
+}
+
+/** The three forms of a date in RFC 9110, 5.6.7. Two of them have GMT at their end. */
+const DATE = /^[A-Z][a-z]+,? [-\w :]+$/;
+
+/** `Retry-After` in milliseconds. Garbage is no answer: `Date.parse` alone would find a date in `'-5'`. */
+function retryAfter(headers: object): number | undefined {
+  const text = String(headerOf(headers)).trim();
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1_000;
-  if (!/^[A-Z][a-z]{2,8},? /.test(text)) return;
-  const at = Date.parse(text.endsWith('GMT') ? text : `${text} GMT`);
+  const at = DATE.test(text) ? Date.parse(text.endsWith('GMT') ? text : `${text} GMT`) : NaN;
   return Number.isNaN(at) ? undefined : Math.max(0, at - clock.wallNow());
+}
+
+function headerOf(headers: object): unknown {
+  if (typeof (headers as Headers).get === 'function') return (headers as Headers).get('retry-after');
+  return Object.entries(headers).find(([name]) => name.toLowerCase() === 'retry-after')?.[1];
 }

@@ -1,18 +1,37 @@
-import type { Classification } from '../classification.ts';
-import { byCode } from './codes.ts';
+/** undici, by code: `lib/core/errors.js` and the page "Errors" of its documentation, version 8. Its fetch wraps them in a TypeError. */
+import { classification, type Classification } from '../classification.ts';
+import { tableOf } from './codes.ts';
 
-const table = /* @__PURE__ */ byCode([
-  ['UND_ERR_CONNECT_TIMEOUT', 'transient', 'connect timeout', 'down'],
-  ['UND_ERR_HEADERS_TIMEOUT UND_ERR_BODY_TIMEOUT', 'ambiguous', 'timeout', 'down'],
-  ['UND_ERR_SOCKET UND_ERR_INFO UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'ambiguous', 'connection lost', 'down'],
+const PREFIX = 'UND_ERR_';
+
+const table = /* @__PURE__ */ tableOf(
   [
-    'UND_ERR_INVALID_ARG UND_ERR_INVALID_RETURN_VALUE UND_ERR_NOT_SUPPORTED UND_ERR_REQ_CONTENT_LENGTH_MISMATCH UND_ERR_DESTROYED UND_ERR_CLOSED',
-    'permanent',
-    'a bug',
-    'none',
+    ['CONNECT_TIMEOUT', 'transient', 'connect timeout', 'down'],
+    ['HEADERS_TIMEOUT BODY_TIMEOUT', 'ambiguous', 'timeout', 'down'],
+    ['SOCKET INFO RES_CONTENT_LENGTH_MISMATCH', 'ambiguous', 'connection lost', 'down'],
+    ['MAX_ORIGINS_REACHED', 'transient', 'overload here', 'none'],
+    [
+      'HEADERS_OVERFLOW RES_EXCEEDED_MAX_SIZE WS_MESSAGE_SIZE_EXCEEDED REDIRECT_MAX',
+      'permanent',
+      'over a limit',
+      'none',
+    ],
+    ['DESTROYED CLOSED', 'permanent', 'client closed', 'none'],
+    [
+      'INVALID_ARG INVALID_RETURN_VALUE NOT_SUPPORTED REQ_CONTENT_LENGTH_MISMATCH BPL_MISSING_UPSTREAM',
+      'permanent',
+      'a bug',
+      'none',
+    ],
   ],
-]);
+  PREFIX,
+);
 
 export function undiciError(code: string): Classification | undefined {
   return table.get(code);
+}
+
+/** The others (a proxy that failed, a parser that gave up, codes still to come) have a cause, or the phase is not known. */
+export function undiciGuess(code: string): Classification | undefined {
+  return code.startsWith(PREFIX) ? classification('ambiguous', 'request failed', 'down', code) : undefined;
 }
