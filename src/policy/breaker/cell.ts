@@ -1,35 +1,39 @@
 /**
- * The circuit breaker (P6), as a machine that is told of calls and results.
+ * The circuit breaker (P6), as a machine that is told of calls and of results.
  *
- *               failures in a row, share of failures or of slow calls
- *        closed ──────────────────────────────────────▶ open ◀─┐
- *          ▲                                             │      │ a probe fails
- *          │ `probes` probes succeed     admit, cooldown over   │
- *          └────────────────────────── half-open ◀───────┘──────┘
+ *            enough failures, or slow calls
+ *   closed ──────────────────────────────────▶ open ◀──────────────┐
+ *      ▲                                         │ admit, when the │ a probe fails
+ *      │       `probes` probes succeed           ▼ cooldown is over│
+ *      └──────────────────────────────────── half-open ────────────┘
  *
- *   isolate(): from every state to isolated.  reset(): from every state to closed.
+ *   isolate(): to isolated, from every state      reset(): to closed, from every state
  *
- * Time alone changes nothing: `state` is 'open' until the first `admit` after the cooldown, which makes it 'half-open' and is the first probe.
+ * Time alone changes nothing: `state` is 'open' until the first `admit` after the cooldown, which makes it 'half-open' and is the first
+ * probe.
  *
- * A call is let in with a ticket, from one counter. In the closed state all calls have the ticket of the period, which is new each time that it
- * closes; each probe has one of its own and a lease on its place. A result counts if its ticket is the period's, or that of a probe that still
- * has its place (P6.5). Invariants:
+ * A call is let in with a ticket, a number from one counter. In the closed state all calls have the ticket of the period, a new one each
+ * time that it closes; each probe has its own, and a lease of its place. A result counts if its ticket is that of the period, or of
+ * a probe that has its place still (P6.5). What holds:
  *
- *   closed      no leases, opens = 0
- *   open        no leases, nothing is let in
- *   half-open   at most `probes` leases; successes < `probes`
- *   isolated    no leases, nothing is let in
+ *   closed      no leases; opens = 0
+ *   open        no leases; nothing is let in
+ *   half-open   at most `probes` leases; less than `probes` successes
+ *   isolated    no leases; nothing is let in
  *
- * The shares are taken of a window, of time or of the last calls. A window of time is 10 buckets: a result counts for at least 9/10 of it, and no longer than the
- * whole. They are looked at after each result, a success too: it may be the one that makes the calls enough.
+ * The shares are those of a window: of the last calls, or of time, which is ten buckets: a result counts for at least nine tenths of
+ * the window, and never longer than the whole. They are looked at after each result, a success too: it may be the one that makes the calls
+ * enough, or the one before which a better time has left the window.
  *
- * When time goes back, another clock was put in force. What the other one had measured (cooldown, leases, window) is then over.
+ * When time goes back, another clock was put in force: then what the one before had measured (cooldown, leases, window) is over.
  *
- * Sources: the states are those of Michael Nygard, "Release It!"; a share of a sliding window, and slow calls, as in resilience4j.
+ * Sources: the states are Michael Nygard's, "Release It!" (2007); shares of a sliding window, and of slow calls, as in Resilience4j.
  */
 import { checkOption, rangeOf } from '../../foundation/index.ts';
 
 export type BreakerState = 'closed' | 'open' | 'half-open' | 'isolated';
+
+const STATES: readonly BreakerState[] = ['closed', 'open', 'half-open', 'isolated'];
 
 /** What a result says of the health of what is called (P6.6). */
 export type Effect = 'success' | 'failure' | 'neither';
@@ -51,7 +55,7 @@ export interface BreakerSettings {
   readonly probeLeaseMs: number;
 }
 
-/** Results of a window: of calls, how many failed, how many were slow. */
+/** How many calls, and how many of them failed, and were slow. */
 type Tally = readonly [calls: number, failed: number, slow: number];
 
 /** All times are spans: the clocks of two processes have nothing in common, and the time between them is not counted. */
@@ -65,29 +69,22 @@ export interface BreakerSnapshot {
   readonly successes: number;
   /** Of the cooldown, when open; `null` for one that has no end. */
   readonly remainingMs: number | null;
-  /** The last calls, oldest first, 1 for a failed one plus 2 for a slow one; or buckets of time, newest first. */
-  readonly window: readonly number[] | WindowSnapshot | null;
+  /** The last calls, oldest first: 0, plus 1 for one that failed, plus 2 for one that was slow. Or buckets of time. */
+  readonly window: readonly number[] | BucketsSnapshot | null;
 }
 
-interface WindowSnapshot {
+interface BucketsSnapshot {
   readonly windowMs: number;
+  /** How long ago the newest one began. */
   readonly ageMs: number;
+  /** Newest first. */
   readonly buckets: readonly Tally[];
 }
 
+/** A probe's place. */
 interface Lease {
   readonly ticket: number;
   readonly sinceMs: number;
-}
-
-interface Window {
-  readonly calls: number;
-  readonly failed: number;
-  readonly slow: number;
-  add(now: () => number, failed: boolean, slow: boolean): void;
-  clear(): void;
-  snapshot(nowMs: number): BreakerSnapshot['window'];
-  restore(snapshot: unknown, nowMs: number): void;
 }
 
 export class BreakerCell {
@@ -95,31 +92,28 @@ export class BreakerCell {
   state: BreakerState = 'closed';
 
   private readonly settings: BreakerSettings;
-  private readonly window: Window | null;
-  /** The last ticket given out. */
+  private window: Window | null;
+  /** The last ticket that was given out. None is given out twice. */
   private serial = 1;
   /** The ticket of the closed period. */
   private period = 1;
-  private row = 0;
+  private failuresInRow = 0;
+  /** Since it was last closed. */
   private opens = 0;
   private openedMs = 0;
   private cooldownMs = 0;
+  /** Of the probes. */
   private successes = 0;
   private leases: Lease[] = [];
 
   constructor(settings: BreakerSettings) {
     this.settings = settings;
-    this.window =
-      settings.lastCalls !== null
-        ? new LastCalls(settings.lastCalls)
-        : settings.windowMs !== null
-          ? new TimeWindow(settings.windowMs)
-          : null;
+    this.window = windowOf(settings);
   }
 
   /**
-   * A ticket to hand to `settle`, a whole number from 1; or 0: refused. The layer that wants to tell of transitions compares `state` before and after.
-   * `now` is called when open or half-open only.
+   * A ticket to hand to `settle`, a whole number from 1; or 0: refused. May change the state from open to half-open. `now` is called
+   * only when open or half-open.
    */
   admit(now: () => number): number {
     if (this.state === 'closed') return this.period;
@@ -133,7 +127,8 @@ export class BreakerCell {
   }
 
   /**
-   * The result of a call. `durationMs` is looked at if slow calls are counted. `now` is called for a window of time, for a probe, and when it opens.
+   * The result of a call. `durationMs` is looked at only if there is `slow`. `now` is called for a window of time, for a probe, and to
+   * open. What the user's `cooldownMs` throws comes out; the state has not changed then, and the next failure asks again.
    * @returns whether the state changed
    */
   settle(ticket: number, effect: Effect, now: () => number, durationMs: number): boolean {
@@ -159,14 +154,15 @@ export class BreakerCell {
     this.enter('closed');
   }
 
+  /** Changes nothing. Probes in flight are not in it: they end with their process. */
   snapshot(nowMs: number): BreakerSnapshot {
-    const { state, opens, row, successes, window } = this;
+    const { state, opens, failuresInRow, successes, window } = this;
     const remainingMs = state === 'open' ? remaining(nowMs - this.openedMs, this.cooldownMs) : 0;
     return {
       version: 1,
       state,
       opens,
-      failures: row,
+      failures: failuresInRow,
       successes,
       remainingMs: remainingMs === Infinity ? null : remainingMs,
       window: window && window.snapshot(nowMs),
@@ -174,48 +170,44 @@ export class BreakerCell {
   }
 
   /**
-   * Goes on where another cell was, perhaps in another process and with other settings: a window of another kind or length begins empty.
-   * Calls that are in flight belong to an earlier period.
-   * @throws {TypeError | RangeError} code `BAD_OPTION`
+   * Goes on where another cell was, perhaps in another process and with other settings: a window of another kind, or of another
+   * time, begins empty. Calls that are in flight in this one belong to a period that has ended.
+   * @throws {TypeError | RangeError} code `BAD_OPTION`; then nothing has changed
    */
   restore(snapshot: unknown, nowMs: number): void {
     const given = Object(snapshot) as Partial<BreakerSnapshot>;
     checkOption(given.version === 1, 'restore', snapshot, 'a snapshot of a breaker, version 1');
     const { state, opens, failures, successes, remainingMs } = given;
-    checkOption(
-      state === 'closed' || state === 'open' || state === 'half-open' || state === 'isolated',
-      'restore.state',
-      state,
-      "'closed', 'open', 'half-open' or 'isolated'",
-    );
+    checkOption(STATES.includes(state as BreakerState), 'restore.state', state, `one of ${STATES.join(', ')}`);
     checkCount('restore.opens', opens);
     checkCount('restore.failures', failures);
     checkCount('restore.successes', successes);
     if (remainingMs !== null) checkSpan('restore.remainingMs', remainingMs);
-    this.enter(state);
-    this.window?.restore(given.window, nowMs);
-    this.row = failures;
+    const window = windowOf(this.settings);
+    window?.restore(given.window, nowMs);
+    this.enter(state as BreakerState);
+    this.window = window;
+    this.failuresInRow = failures;
     this.opens = opens;
     this.successes = successes;
     this.openedMs = nowMs;
     this.cooldownMs = remainingMs ?? Infinity;
   }
 
-  /** The new state begins with nothing of the old one: whoever changes it adds what it has. */
+  /** A state begins with nothing of the one before. */
   private enter(state: BreakerState): void {
     this.state = state;
     this.leases = [];
     this.successes = 0;
-    this.row = 0;
+    this.failuresInRow = 0;
     this.window?.clear();
-    if (state === 'closed') {
-      this.period = ++this.serial;
-      this.opens = 0;
-    }
+    if (state !== 'closed') return;
+    this.period = ++this.serial;
+    this.opens = 0;
   }
 
   private open(nowMs: number): boolean {
-    // First: it is the user's, and may throw. Then nothing has changed, and the next result asks again.
+    // First: it is the user's, and may throw.
     const cooldownMs = this.settings.cooldownMs(this.opens + 1);
     this.enter('open');
     this.opens++;
@@ -227,7 +219,7 @@ export class BreakerCell {
   private count(effect: Effect, now: () => number, durationMs: number): boolean {
     if (effect === 'neither') return false;
     const failed = effect === 'failure';
-    this.row = failed ? this.row + 1 : 0;
+    this.failuresInRow = failed ? this.failuresInRow + 1 : 0;
     const { slow } = this.settings;
     this.window?.add(now, failed, slow !== null && durationMs > slow.overMs);
     return this.mustOpen() && this.open(now());
@@ -235,10 +227,10 @@ export class BreakerCell {
 
   private mustOpen(): boolean {
     const { failures, ratio, slow, minCalls } = this.settings;
-    if (failures !== null && this.row >= failures) return true;
+    if (failures !== null && this.failuresInRow >= failures) return true;
     const { window } = this;
     if (window === null || window.calls < minCalls) return false;
-    // Divided, not multiplied: 3 / 30 is 0.1 to the last bit, 0.1 × 3 is not 0.3.
+    // Not `failed >= ratio * calls`: 7 / 100 is 0.07 to the last bit, but 0.07 * 100 is more than 7.
     if (ratio !== null && window.failed / window.calls >= ratio) return true;
     return slow !== null && window.slow / window.calls >= slow.ratio;
   }
@@ -258,8 +250,9 @@ export class BreakerCell {
     const at = this.leases.findIndex((lease) => lease.ticket === ticket);
     if (at < 0) return false;
     const [lease] = this.leases.splice(at, 1) as [Lease];
+    if (effect === 'neither') return false;
     const nowMs = now();
-    if (effect === 'neither' || !within(nowMs - lease.sinceMs, this.settings.probeLeaseMs)) return false;
+    if (!within(nowMs - lease.sinceMs, this.settings.probeLeaseMs)) return false;
     if (effect === 'failure') return this.open(nowMs);
     this.successes++;
     if (this.successes < this.settings.probes) return false;
@@ -277,6 +270,23 @@ function remaining(sinceMs: number, spanMs: number): number {
   return within(sinceMs, spanMs) ? spanMs - sinceMs : 0;
 }
 
+/** The results that shares are taken of. */
+interface Window {
+  readonly calls: number;
+  readonly failed: number;
+  readonly slow: number;
+  add(now: () => number, failed: boolean, slow: boolean): void;
+  clear(): void;
+  snapshot(nowMs: number): BreakerSnapshot['window'];
+  /** Of an empty one. */
+  restore(snapshot: unknown, nowMs: number): void;
+}
+
+function windowOf({ lastCalls, windowMs }: BreakerSettings): Window | null {
+  if (lastCalls !== null) return new LastCalls(lastCalls);
+  return windowMs === null ? null : new Buckets(windowMs);
+}
+
 const FAILED = 1;
 const SLOW = 2;
 
@@ -286,7 +296,7 @@ class LastCalls implements Window {
   failed = 0;
   slow = 0;
   private readonly ring: Uint8Array;
-  /** Where the next one goes; when the ring is full, the oldest. */
+  /** Where the next one goes. What stands there is the oldest; 0 as long as the ring is not full. */
   private next = 0;
 
   constructor(size: number) {
@@ -299,136 +309,142 @@ class LastCalls implements Window {
 
   clear(): void {
     this.ring.fill(0);
-    this.next = this.calls = this.failed = this.slow = 0;
+    this.calls = this.failed = this.slow = this.next = 0;
   }
 
   snapshot(): readonly number[] {
-    const { ring, calls, next } = this;
-    return Array.from({ length: calls }, (_, i) => ring[(next - calls + i + ring.length) % ring.length] as number);
+    const { ring, next, calls } = this;
+    return [...ring.subarray(next), ...ring.subarray(0, next)].slice(ring.length - calls);
   }
 
   restore(snapshot: unknown): void {
     if (!Array.isArray(snapshot)) return;
     for (const bits of snapshot as unknown[]) {
-      checkOption(
-        bits === 0 || bits === 1 || bits === 2 || bits === 3,
-        'restore.window',
-        bits,
-        '0, 1, 2 or 3',
-        rangeOf(bits),
-      );
+      checkOption(isBits(bits), 'restore.window', bits, '0, 1, 2 or 3 for each call', rangeOf(bits));
       this.push(bits);
     }
   }
 
   private push(bits: number): void {
     const { ring, next } = this;
-    // 0 until the ring is full.
     const gone = ring[next] as number;
     ring[next] = bits;
-    this.next = next + 1 === ring.length ? 0 : next + 1;
+    this.next = next + 1 < ring.length ? next + 1 : 0;
     if (this.calls < ring.length) this.calls++;
     this.failed += (bits & FAILED) - (gone & FAILED);
     this.slow += ((bits & SLOW) - (gone & SLOW)) / SLOW;
   }
 }
 
+function isBits(value: unknown): value is number {
+  return value === 0 || value === FAILED || value === SLOW || value === (FAILED | SLOW);
+}
+
+/** Steps in which a window of time moves on. With ten it is never wrong by more than a tenth, and fits into four cache lines. */
 const BUCKETS = 10;
 
-/** The calls of the last so many milliseconds: a ring of buckets. */
-class TimeWindow implements Window {
+/** The calls of a span of time, counted in a ring of buckets. The first result begins the first bucket. */
+class Buckets implements Window {
   calls = 0;
   failed = 0;
   slow = 0;
-  private readonly windowMs: number;
-  /** `BUCKETS` times calls, failed, slow. */
+  private readonly bucketMs: number;
+  /** Calls, failed and slow of a bucket stand beside each other. */
   private readonly ring = new Float64Array(3 * BUCKETS);
-  /** The bucket of now, and when it began; `NaN` before the first call. */
   private newest = 0;
+  /** When the newest began; `NaN` before the first result. */
   private beganMs = NaN;
+  private readonly windowMs: number;
 
   constructor(windowMs: number) {
     this.windowMs = windowMs;
+    this.bucketMs = windowMs / BUCKETS;
   }
 
   add(now: () => number, failed: boolean, slow: boolean): void {
-    this.turnTo(now());
+    const nowMs = now();
+    const ageMs = nowMs - this.beganMs;
+    if (!within(ageMs, this.bucketMs)) this.turn(nowMs, Math.floor(ageMs / this.bucketMs));
     this.put(this.newest, 1, failed ? 1 : 0, slow ? 1 : 0);
   }
 
   clear(): void {
     this.ring.fill(0);
-    this.beganMs = NaN;
     this.calls = this.failed = this.slow = 0;
+    this.beganMs = NaN;
   }
 
-  snapshot(nowMs: number): WindowSnapshot {
-    this.turnTo(nowMs);
+  snapshot(nowMs: number): BucketsSnapshot | null {
     const { ring, newest, windowMs, beganMs } = this;
-    const buckets = Array.from({ length: BUCKETS }, (_, age): Tally => {
-      const at = 3 * ((newest - age + BUCKETS) % BUCKETS);
-      return [ring[at] as number, ring[at + 1] as number, ring[at + 2] as number];
-    });
-    return { windowMs, ageMs: nowMs - beganMs, buckets };
+    const ageMs = nowMs - beganMs;
+    if (!(ageMs >= 0)) return null;
+    const tally = (age: number): Tally => {
+      const [calls, failed, slow] = ring.subarray(3 * back(newest, age)) as unknown as Tally;
+      return [calls, failed, slow];
+    };
+    return { windowMs, ageMs, buckets: Array.from({ length: BUCKETS }, (_, age) => tally(age)) };
   }
 
   restore(snapshot: unknown, nowMs: number): void {
-    const { windowMs, ageMs, buckets } = Object(snapshot) as Partial<WindowSnapshot>;
+    const { windowMs, ageMs, buckets } = Object(snapshot) as Partial<BucketsSnapshot>;
     if (windowMs !== this.windowMs) return;
     checkSpan('restore.window.ageMs', ageMs);
-    checkOption(
-      Array.isArray(buckets) && buckets.length === BUCKETS,
-      'restore.window.buckets',
-      buckets,
-      `a list of ${BUCKETS}`,
-    );
-    buckets.forEach((tally: unknown, age) => {
-      const [calls, failed, slow] = Array.isArray(tally) ? (tally as unknown[]) : [];
-      const option = `restore.window.buckets[${age}]`;
-      checkCount(option, calls);
-      checkCount(option, failed);
-      checkCount(option, slow);
-      this.put((this.newest - age + BUCKETS) % BUCKETS, calls, failed, slow);
-    });
+    const shape = `a list of ${BUCKETS} times calls, failed, slow`;
+    checkOption(Array.isArray(buckets) && buckets.length === BUCKETS, 'restore.window.buckets', buckets, shape);
+    for (let age = 0; age < BUCKETS; age++) {
+      const tally: unknown = buckets[age];
+      checkOption(isTally(tally), `restore.window.buckets[${age}]`, tally, shape);
+      this.put(back(this.newest, age), ...tally);
+    }
     this.beganMs = nowMs - ageMs;
   }
 
-  /** Forgets what is too old. */
-  private turnTo(nowMs: number): void {
-    const bucketMs = this.windowMs / BUCKETS;
-    const steps = Math.floor((nowMs - this.beganMs) / bucketMs);
-    if (!(steps >= 0 && steps < BUCKETS)) {
+  /** Makes the bucket of `nowMs`, `steps` on, the newest, and so forgets as many. */
+  private turn(nowMs: number, steps: number): void {
+    if (!(steps > 0 && steps < BUCKETS)) {
       this.clear();
       this.beganMs = nowMs;
       return;
     }
+    const { ring } = this;
     for (let i = 0; i < steps; i++) {
       this.newest = (this.newest + 1) % BUCKETS;
       const at = 3 * this.newest;
-      this.put(this.newest, -this.ring[at]!, -this.ring[at + 1]!, -this.ring[at + 2]!);
+      this.put(this.newest, -ring[at]!, -ring[at + 1]!, -ring[at + 2]!);
     }
-    this.beganMs += steps * bucketMs;
+    // A quotient that was rounded up must not leave the beginning in the future: the next result would forget everything.
+    this.beganMs = Math.min(nowMs, this.beganMs + steps * this.bucketMs);
   }
 
   private put(bucket: number, calls: number, failed: number, slow: number): void {
     const { ring } = this;
-    ring[3 * bucket]! += calls;
-    ring[3 * bucket + 1]! += failed;
-    ring[3 * bucket + 2]! += slow;
+    const at = 3 * bucket;
+    ring[at]! += calls;
+    ring[at + 1]! += failed;
+    ring[at + 2]! += slow;
     this.calls += calls;
     this.failed += failed;
     this.slow += slow;
   }
 }
 
+function back(newest: number, age: number): number {
+  return (newest - age + BUCKETS) % BUCKETS;
+}
+
+function isTally(value: unknown): value is Tally {
+  if (!Array.isArray(value) || value.length !== 3 || !value.every(isCount)) return false;
+  const [calls, failed, slow] = value as unknown as Tally;
+  return failed <= calls && slow <= calls;
+}
+
+/** A million million calls are more than a process makes in a year, and a window's sum of them is exact. */
+function isCount(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 1e12;
+}
+
 function checkCount(option: string, given: unknown): asserts given is number {
-  checkOption(
-    Number.isSafeInteger(given) && (given as number) >= 0,
-    option,
-    given,
-    'a whole number from 0',
-    rangeOf(given),
-  );
+  checkOption(isCount(given), option, given, 'a whole number from 0 to 1e12', rangeOf(given));
 }
 
 function checkSpan(option: string, given: unknown): asserts given is number {

@@ -10,14 +10,15 @@
  *
  * Invariants: 0 ≤ inFlight ≤ limit, 0 ≤ waiting ≤ queue, and waiting > 0 only while inFlight = limit: so nobody can overtake a waiter.
  *
- * What a place costs. While somebody waits every permit is taken, and the queue moves one place at each departure. By Little's law the mean time
- * between departures is then service time ÷ limit, whatever the distribution of service times; so a waiter at place p waits
- * p × service time ÷ limit. The cell averages those intervals, which needs no stamp per call, and keeps interval × limit, the service time,
- * because that is still right when a snapshot is restored under another limit.
+ * What a place costs. While somebody waits every permit is taken, and the queue moves one place at each departure. By Little's law
+ * the mean time between departures is then service time ÷ limit, whatever the distribution of service times; so a waiter at place p waits
+ * p × service time ÷ limit. The cell averages those intervals, which needs no stamp per call. It keeps interval × limit, the service
+ * time, because that is still right when a snapshot is restored under another limit.
  *
- * An interval counts if somebody waited all the time between the two departures. It would be no measure of the service if a permit had been
- * free meanwhile. To count as well those that began with an empty queue, if somebody had joined by their end, would not do: someone is more likely
- * to join a long interval than a short one, and the average would be too high.
+ * An interval counts if somebody waited all the time between the two departures; with a free permit in between it would be no measure
+ * of the service. Those that began with an empty queue and ended with a waiter are left out too: somebody is more likely to join during
+ * a long interval than during a short one, so the average would be too high. The price: a queue that never holds two learns nothing,
+ * and refuses nobody for it.
  */
 import { checkOption, rangeOf } from '../../foundation/index.ts';
 
@@ -28,16 +29,14 @@ export interface BulkheadSettings {
   readonly queue: number;
 }
 
-/**
- * What was learned. Not the counts: permits belong to work, and waiters to callers, of a process that is gone.
- */
+/** What was learned. Not the counts: permits belong to work, and waiters to callers, of a process that is gone. */
 export interface BulkheadSnapshot {
   readonly version: 1;
   readonly serviceMs: number;
-  /** How many intervals it is the average of, at most as many as are remembered. */
+  /** Of how many intervals that is the average. */
   readonly intervals: number;
-  /** How many departures in a row nobody had waited for. */
-  readonly unawaited: number;
+  /** How many departures there were since the last of them. */
+  readonly departures: number;
 }
 
 export class BulkheadCell {
@@ -46,18 +45,22 @@ export class BulkheadCell {
   /** Places that are taken. */
   waiting = 0;
 
+  /** The moving average. */
   private serviceMs = 0;
+  /** How many intervals it has seen, counted up to `remembered`. */
   private intervals = 0;
-  private unawaited = 0;
-  /** The departure that an interval began with; `NaN` when the queue has been empty since. */
+  /** Since the last interval that counted. */
+  private departures = 0;
+  /** When the last departure was; `NaN` when the queue has been empty since. */
   private departedMs = NaN;
 
   private readonly limit: number;
   private readonly queue: number;
   /**
-   * How many intervals the moving average looks back over: its factor is 1 ÷ this. When `limit` calls begin at once they end at once too, and
-   * the intervals are `limit` − 1 zeros and a whole service time: two such rounds must fit into it, or the average would swing with each.
-   * With 16 and intervals as irregular as they come at random (exponential) it is off by 18 %, less than one wait differs from the next.
+   * How many intervals the moving average looks back over: its factor is 1 ÷ this. When `limit` calls begin at once they end at once
+   * too, and the intervals are `limit` − 1 zeros and a whole service time: two such rounds, and it swings by a quarter with each, where
+   * one would let it swing by half. At least 16: with intervals as irregular as chance makes them (exponential), the standard error
+   * is then √(1/31) = 18 %.
    */
   private readonly remembered: number;
 
@@ -80,31 +83,30 @@ export class BulkheadCell {
 
   /** Work has ended. True: its permit goes to the first waiter. `now` is called only then. */
   leave(now: () => number): boolean {
+    this.departures++;
     if (this.waiting === 0) {
       this.inFlight--;
-      this.unawaited++;
       return false;
     }
-    this.departed(now());
-    this.giveUpPlace();
+    this.handOver(now());
     return true;
   }
 
   /** A waiter left the queue without a permit. */
   abandonPlace(): void {
-    this.giveUpPlace();
+    this.waiting--;
+    if (this.waiting === 0) this.departedMs = NaN;
   }
 
   /** What a waiter that joins now at `place` (from 1) would wait. 0 while that is unknown. */
   expectedWaitMs(place: number): number {
-    // Fewer than a round of permits may be the end of one service time, seen once.
+    // A round of permits has `limit` intervals; fewer may be nothing but its longest.
     if (this.intervals < this.limit || this.stale()) return 0;
     return (this.serviceMs * place) / this.limit;
   }
 
   snapshot(): BulkheadSnapshot {
-    const { serviceMs, intervals, unawaited } = this;
-    return { version: 1, serviceMs, intervals, unawaited };
+    return { version: 1, serviceMs: this.serviceMs, intervals: this.intervals, departures: this.departures };
   }
 
   /**
@@ -112,7 +114,7 @@ export class BulkheadCell {
    * @throws {TypeError | RangeError} code `BAD_OPTION`
    */
   restore(snapshot: unknown): void {
-    const { version, serviceMs, intervals, unawaited } = Object(snapshot) as Partial<BulkheadSnapshot>;
+    const { version, serviceMs, intervals, departures } = Object(snapshot) as Partial<BulkheadSnapshot>;
     checkOption(version === 1, 'restore', snapshot, 'a snapshot of a bulkhead, version 1');
     checkOption(
       typeof serviceMs === 'number' && serviceMs >= 0 && serviceMs < Infinity,
@@ -122,39 +124,35 @@ export class BulkheadCell {
       rangeOf(serviceMs),
     );
     checkCount('restore.intervals', intervals);
-    checkCount('restore.unawaited', unawaited);
+    checkCount('restore.departures', departures);
     this.serviceMs = serviceMs;
     this.intervals = Math.min(intervals, this.remembered);
-    this.unawaited = unawaited;
+    this.departures = departures;
   }
 
-  private departed(nowMs: number): void {
-    if (this.stale()) this.intervals = 0;
-    this.unawaited = 0;
+  private handOver(nowMs: number): void {
     const intervalMs = nowMs - this.departedMs;
-    this.departedMs = nowMs;
     // Not so if there is none, or if another clock was put in force.
     if (intervalMs >= 0) this.learn(intervalMs * this.limit);
+    this.departedMs = nowMs;
+    this.abandonPlace();
   }
 
   /** A plain mean until there is enough to remember, so that the first one has no more weight than the others. */
   private learn(serviceMs: number): void {
+    if (this.stale()) this.intervals = 0;
+    this.departures = 0;
     this.intervals = Math.min(this.intervals + 1, this.remembered);
     this.serviceMs += (serviceMs - this.serviceMs) / this.intervals;
   }
 
   /**
-   * Nobody has waited for so long that what was learned is no longer believed. Else a slow minute could close the queue for ever: every
-   * waiter would be refused at once, and without waiters nothing new is learned. Four times what is remembered lets the gap between two bursts pass,
-   * and is at most 8 service times of a bulkhead that is full.
+   * Nothing was learned for so long that what was is no longer believed. Otherwise a slow minute could close the queue for ever: every
+   * waiter would be refused at once, and without waiters nothing is learned. Four times what is remembered lets the pause between two
+   * bursts pass, and is over after at most 8 service times of a full bulkhead (of one with a limit below 8: after 64 departures).
    */
   private stale(): boolean {
-    return this.unawaited > 4 * this.remembered;
-  }
-
-  private giveUpPlace(): void {
-    this.waiting--;
-    if (this.waiting === 0) this.departedMs = NaN;
+    return this.departures > 4 * this.remembered;
   }
 }
 

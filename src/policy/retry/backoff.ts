@@ -43,7 +43,7 @@ const DEFAULT_CAP = '10s';
  * @example
  * constant('50ms')(3, 50, 0.7);   // 50
  */
-export function constant(delay: Duration, options: { jitter?: Jitter } = {}): Backoff {
+export function constant(delay: Duration, options: { jitter?: Jitter | undefined } = {}): Backoff {
   checkOptions('constant', ['jitter'], options);
   const { jitter = 'none' } = options;
   const delayMs = finite('delay', delay);
@@ -60,7 +60,10 @@ export function constant(delay: Duration, options: { jitter?: Jitter } = {}): Ba
  * @example
  * linear('100ms')(3, 200, 0.7);   // 300
  */
-export function linear(step: Duration, options: { cap?: Duration; jitter?: Jitter } = {}): Backoff {
+export function linear(
+  step: Duration,
+  options: { cap?: Duration | undefined; jitter?: Jitter | undefined } = {},
+): Backoff {
   checkOptions('linear', ['cap', 'jitter'], options);
   const { cap = DEFAULT_CAP, jitter = 'none' } = options;
   const stepMs = finite('step', step);
@@ -81,12 +84,13 @@ export function linear(step: Duration, options: { cap?: Duration; jitter?: Jitte
  */
 export function exponential(
   base: Duration,
-  options: { factor?: number; cap?: Duration; jitter?: Jitter } = {},
+  options: { factor?: number | undefined; cap?: Duration | undefined; jitter?: Jitter | undefined } = {},
 ): Backoff {
   checkOptions('exponential', ['factor', 'cap', 'jitter'], options);
   const { factor = 2, cap = DEFAULT_CAP, jitter = 'full' } = options;
   const baseMs = finite('base', base);
-  checkOption(factor >= 1 && factor < Infinity, 'factor', factor, 'a finite number from 1', rangeOf(factor));
+  const ok = typeof factor === 'number' && factor >= 1 && factor < Infinity;
+  checkOption(ok, 'factor', factor, 'a finite number from 1', rangeOf(factor));
   const capMs = capOption(cap, 'base', baseMs);
   // 0 × Infinity is no number.
   const curve = (attempt: number): number => baseMs * Math.min(factor ** (attempt - 1), Number.MAX_VALUE);
@@ -104,13 +108,13 @@ export function exponential(
  * decorrelated('100ms')(1, 0, 0.5);     // 200: between 100 and 300
  * decorrelated('100ms')(2, 200, 0.5);   // 350: between 100 and 600
  */
-export function decorrelated(base: Duration, options: { cap?: Duration } = {}): Backoff {
+export function decorrelated(base: Duration, options: { cap?: Duration | undefined } = {}): Backoff {
   checkOptions('decorrelated', ['cap'], options);
   const { cap = DEFAULT_CAP } = options;
   const baseMs = finite('base', base);
   const capMs = capOption(cap, 'base', baseMs);
   return named(
-    // What was waited may have been longer than the cap: a server can ask for that.
+    // What was waited may have been longer than the cap, because a server had asked for it.
     (_attempt, previousMs, random) => {
       const previous = Math.min(capMs, Math.max(baseMs, previousMs));
       return Math.min(capMs, baseMs + random * (3 * previous - baseMs));
