@@ -7,7 +7,7 @@ import { callOf, peers } from './peers/index.mjs';
  * @typedef {{ title: string, columns: string[], rows: { name: string, values: number[] }[] }} Group
  */
 
-const only = process.argv[2]?.split(',');
+const only = process.argv[2] ? process.argv[2].split(',') : undefined;
 
 /** What the others are compared with is always wanted. @param {string} name */
 export const wanted = (name) => !only || name === 'bare' || only.some((part) => name.startsWith(part));

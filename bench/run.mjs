@@ -2,11 +2,15 @@
 // the code that one writes by hand. Each case runs in processes of its own; figures are medians over them, and ratios are
 // taken inside a process. What it prints is Markdown.
 //
+// `npm run bench -- claims`: what it does, beside its peers (claims.mjs).
+//
 // Another case: a file in cases/ that hands its tables to `report` (case.mjs).
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { command } from '../scripts/lib/say.mjs';
+import { main as compareClaims } from './claims.mjs';
 import { median } from './compare.mjs';
 import { flags as countingFlags } from './counts.mjs';
 import { about, setUpPeers } from './set-up.mjs';
@@ -15,41 +19,47 @@ const folder = fileURLToPath(new URL('./cases/', import.meta.url));
 const names = readdirSync(folder).map((file) => file.replace('.mjs', ''));
 const ordinaryFlags = ['--expose-gc', '--no-warnings'];
 
-const { values } = parseArgs({
-  options: {
-    case: { type: 'string', default: names.join(',') },
-    procs: { type: 'string', default: '5' },
-    only: { type: 'string' },
-  },
+await command(async () => {
+  const [first, ...rest] = process.argv.slice(2);
+  await setUpPeers();
+  if (first === 'claims') await compareClaims(rest);
+  else compareCosts(process.argv.slice(2));
 });
-const processes = Number(values.procs);
-if (!(processes >= 1)) throw new RangeError(`--procs: expected a whole number from 1; got ${values.procs}`);
-const wanted = values.case.split(',');
-for (const name of wanted) {
-  if (!names.includes(name)) throw new RangeError(`--case: expected some of ${names.join(', ')}; got ${name}`);
-}
 
-await setUpPeers();
-console.log(`${about()} Medians of ${processes} processes; ± is half the range of the ratio.`);
-for (const name of wanted) {
-  /** @type {import('./case.mjs').Group[][]} */
-  const runs = [];
-  for (let i = 0; i < processes; i++) {
-    process.stderr.write(`${name} ${i + 1}/${processes}\r\x1b[K`);
-    runs.push(measure(name));
+/** @param {string[]} args */
+function compareCosts(args) {
+  const { values } = parseArgs({
+    args,
+    options: {
+      case: { type: 'string', default: names.join(',') },
+      procs: { type: 'string', default: '5' },
+      only: { type: 'string', default: '' },
+    },
+  });
+  const processes = Number(values.procs);
+  if (!(processes >= 1)) throw new RangeError(`--procs: expected a whole number from 1; got ${values.procs}`);
+  const wanted = values.case.split(',');
+  for (const name of wanted) {
+    if (!names.includes(name)) throw new RangeError(`--case: expected some of ${names.join(', ')}; got ${name}`);
   }
-  console.log(`\n### ${name}\n`);
-  for (const [g, group] of (runs[0] ?? []).entries())
-    print(
-      group,
-      runs.map((run) => run[g]),
-    );
+  console.log(`${about()} Medians of ${processes} processes; ± is half the range of the ratio.`);
+  for (const name of wanted) {
+    const runs = Array.from({ length: processes }, (_, i) => {
+      process.stderr.write(`${name} ${i + 1}/${processes}\r\x1b[K`);
+      return measure(name, values.only);
+    });
+    console.log(`\n### ${name}\n`);
+    for (const [g, group] of runs[0].entries()) {
+      const groups = runs.map((run) => run[g]);
+      print(group, groups);
+    }
+  }
 }
 
-/** @param {string} name @returns {import('./case.mjs').Group[]} */
-function measure(name) {
-  const args = [...(name === 'counts' ? countingFlags : ordinaryFlags), `${folder}${name}.mjs`];
-  const child = spawnSync(process.execPath, [...args, ...(values.only ? [values.only] : [])], {
+/** @param {string} name @param {string} only @returns {import('./case.mjs').Group[]} */
+function measure(name, only) {
+  const flags = name === 'counts' ? countingFlags : ordinaryFlags;
+  const child = spawnSync(process.execPath, [...flags, `${folder}${name}.mjs`, only], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -16,4 +16,5 @@ export const peer = {
     ([options]) =>
     (operation) =>
       library(operation, options),
+  features: { deadline: true },
 };

@@ -23,8 +23,10 @@
  * @property {(layers: any[]) => Call & { state?: () => string | undefined }} stack the outermost layer first
  * @property {boolean} [onlyTogether] it is an assembly: a layer alone would be another peer
  * @property {readonly LayerName[]} [cancellable] layers that look at the caller's signal
- * @property {Record<string, (...args: any[]) => any>} [features] what only some have, by its name
- * @property {Record<string, { note: string } & Partial<Peer>>} [asked] what the user has to set, by the name of the claim
+ * @property {Record<string, any>} [features] what only some have: `signal` for the operation, `deadline` of a retry, `queue` of a
+ *   bulkhead, `budget`, `late` results, `scope`
+ * @property {Record<string, { note: string } & Partial<Peer>>} [asked] by the name of a claim, what the user has to set or do for
+ *   it to hold, where the documents show a way
  */
 
 /** In the order of the tables. @type {Record<string, () => Promise<{ peer: Peer }>>} */

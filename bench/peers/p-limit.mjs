@@ -8,4 +8,5 @@ export const peer = {
     ([limited]) =>
     (operation) =>
       limited(operation),
+  features: { queue: true },
 };

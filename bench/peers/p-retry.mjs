@@ -15,4 +15,5 @@ export const peer = {
     (operation, signal) =>
       library(operation, signal ? { ...options, signal } : options),
   cancellable: ['retry'],
+  features: { deadline: true },
 };
