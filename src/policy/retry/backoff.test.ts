@@ -52,7 +52,7 @@ describe('a linear back-off', () => {
   });
 
   test('refuses a step that is none', () => {
-    expect(() => linear('1 s' as Duration)).toThrow(bad('step', '1 s'));
+    expect(() => linear('1 s')).toThrow(bad('step', '1 s'));
   });
 
   test('refuses a cap below its step', () => {
