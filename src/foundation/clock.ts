@@ -3,7 +3,7 @@
  * clock here, so that the same scopes and policies run in production, in a unit test and in a simulation.
  */
 import { now, random, wallNow } from './system.ts';
-import { startTimer, type Timer } from './timers.ts';
+import { startTimer, type FixedTimers, type Timer } from './timers.ts';
 
 /** A source of time, timers and randomness. All times are in milliseconds. */
 export interface Clock {
@@ -15,9 +15,17 @@ export interface Clock {
   random(): number;
   /** Starts a timer: sets its `startedMs`, and calls its `fire` once, unless it has left before. */
   start(timer: Timer, durationMs: number): void;
+  /** The same for one of many of the same duration. `startedMs` may be `null` until the clock is next read for all of them. */
+  startFixed(timer: Timer, timers: FixedTimers): void;
 }
 
-export const systemClock: Clock = { now, wallNow, random, start: startTimer };
+export const systemClock: Clock = {
+  now,
+  wallNow,
+  random,
+  start: startTimer,
+  startFixed: (timer, timers) => timers.start(timer),
+};
 
 /** The clock in force. A live binding: read it where it is used, never keep it. */
 export let clock: Clock = systemClock;

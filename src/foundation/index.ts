@@ -39,4 +39,4 @@ export {
   type RunInContext,
   type TimerHandle,
 } from './system.ts';
-export { Timer } from './timers.ts';
+export { FixedTimers, Timer } from './timers.ts';

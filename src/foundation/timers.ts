@@ -18,8 +18,8 @@ import { clearTimer, now, setTimer, type TimerHandle } from './system.ts';
 
 /** Something that happens once, later. `leave` stops it. */
 export abstract class Timer extends Link {
-  /** On the monotonic clock. */
-  startedMs = 0;
+  /** On the monotonic clock; `null` until it has begun, and for a moment after, if it began without a look at the clock. */
+  startedMs: number | null = null;
 
   /** What happens. Must not throw. A method, not a function given: of the objects that wait there may be a million, and a closure is 64 bytes. */
   abstract fire(): void;
@@ -32,6 +32,8 @@ const lists = /* @__PURE__ */ new Map<number, TimerList>();
 
 /** All pending timers of one duration. */
 class TimerList extends List {
+  /** It is among `unread`. */
+  isUnread = false;
   private handle: TimerHandle | undefined;
   private readonly durationMs: number;
 
@@ -54,6 +56,15 @@ class TimerList extends List {
     else this.drop();
   }
 
+  /** Those that began without a look at the clock have begun now: later than in truth, so that none fires early. */
+  stamp(nowMs: number): void {
+    this.isUnread = false;
+    for (let timer = this.last as Timer | null; timer !== null && timer.startedMs === null;) {
+      timer.startedMs = nowMs;
+      timer = timer.previous as Timer | null;
+    }
+  }
+
   private arm(delayMs: number): void {
     this.handle = setTimer(() => this.fireDue(), delayMs);
   }
@@ -70,8 +81,10 @@ class TimerList extends List {
     // What was started since waits for the platform: of no duration and started again by what it does, it would fire for ever.
     const beganMs = now();
     for (let timer = this.first as Timer | null; timer !== null; timer = this.first as Timer | null) {
-      const leftMs = timer.startedMs + this.durationMs - now();
-      if (leftMs > 0 || timer.startedMs >= beganMs) return this.arm(Math.max(leftMs, 0));
+      if (timer.startedMs === null) this.stamp(beganMs);
+      const startedMs = timer.startedMs as unknown as number;
+      const leftMs = startedMs + this.durationMs - now();
+      if (leftMs > 0 || startedMs >= beganMs) return this.arm(Math.max(leftMs, 0));
       super.remove(timer);
       timer.fire();
     }
@@ -88,4 +101,53 @@ export function startTimer(timer: Timer, durationMs: number): void {
   let list = lists.get(roundedMs);
   if (list === undefined) lists.set(roundedMs, (list = new TimerList(roundedMs)));
   list.add(timer);
+}
+
+/** How long timers may go on without the clock having been read for them. With the platform's milliseconds it is well below the 10 ms of the contract. */
+const UNREAD_MS = 4;
+
+/** Shorter ones must be more exact than that. */
+const MIN_UNREAD_MS = 320;
+
+/** The lists in which timers may have begun since the clock was last read for all of them. */
+let unread: TimerList[] = [];
+
+function readClock(): void {
+  const nowMs = now();
+  const lists = unread;
+  unread = [];
+  for (const list of lists) list.stamp(nowMs);
+}
+
+/**
+ * Timers of one duration that many calls start, and nearly all stop. To read the clock costs more than everything else that a timer does, so it is
+ * read for all of them together, every few milliseconds: one that is stopped before has cost no look at it.
+ */
+export class FixedTimers {
+  readonly durationMs: number;
+  private readonly list: TimerList;
+  private readonly exact: boolean;
+
+  /** @param exact reads the clock for each */
+  constructor(durationMs: number, exact: boolean) {
+    this.durationMs = durationMs;
+    this.list = new TimerList(durationMs);
+    this.exact = exact || durationMs < MIN_UNREAD_MS;
+  }
+
+  /** Reads the clock for those that have begun without. */
+  read(): void {
+    this.list.stamp(now());
+  }
+
+  start(timer: Timer): void {
+    const { list } = this;
+    timer.startedMs = this.exact ? now() : null;
+    list.add(timer);
+    if (this.exact || list.isUnread) return;
+    list.isUnread = true;
+    if (unread.push(list) > 1) return;
+    const handle = setTimer(readClock, UNREAD_MS);
+    if (typeof handle === 'object') handle.unref();
+  }
 }

@@ -93,7 +93,7 @@ export class Context extends List {
   get deadline(): number {
     let nearest = Infinity;
     for (let at: Context | null = this; at !== null; at = at.above) {
-      if (at.timer !== null) nearest = Math.min(nearest, at.timer.startedMs + at.timer.timeoutMs);
+      if (at.timer !== null) nearest = Math.min(nearest, (at.timer.startedMs as number) + at.timer.timeoutMs);
     }
     return nearest;
   }

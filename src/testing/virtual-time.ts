@@ -11,7 +11,7 @@ import {
   systemClock,
   useClock,
 } from '../foundation/index.ts';
-import type { Clock, Duration, Timer } from '../foundation/index.ts';
+import type { Clock, Duration, FixedTimers, Timer } from '../foundation/index.ts';
 import { Heap } from './heap.ts';
 
 /** What `virtualTime` hands to its body. */
@@ -83,6 +83,10 @@ class VirtualClock implements Clock {
 
   wallNow(): number {
     return this.startedAtMs + this.timeMs;
+  }
+
+  startFixed(timer: Timer, { durationMs }: FixedTimers): void {
+    this.start(timer, durationMs);
   }
 
   start(timer: Timer, durationMs: number): void {

@@ -90,7 +90,7 @@ export class RetryDecision implements RetryLayer {
     const { backoff, budget, maxElapsedMs, minAttemptMs, maxRetryAfterMs } = this.settings;
     const floorMs = failed.classification.retryAfterMs ?? 0;
     if (floorMs > maxRetryAfterMs || floorMs === Infinity) return 'retryAfter';
-    const backoffMs = backoff(failed.number, call.backoffMs, clock.random());
+    const backoffMs = backoff(failed.number, failed.before?.backoffMs ?? 0, clock.random());
     checkOption(
       backoffMs >= 0 && backoffMs < Infinity,
       'backoff',
@@ -103,7 +103,8 @@ export class RetryDecision implements RetryLayer {
     const { deadlineMs } = call;
     if (deadlineMs < Infinity && clock.now() + delayMs + minAttemptMs > deadlineMs) return 'deadline';
     if (budget !== null && !budget.withdraw()) return 'budget';
-    call.backoffMs = backoffMs;
+    failed.backoffMs = backoffMs;
+    failed.delayAfterMs = delayMs;
     this.tell(call, failed, delayMs);
     return delayMs;
   }

@@ -6,7 +6,7 @@
  */
 import type { Context } from '../../scope/context.ts';
 import type { Values } from '../../scope/context-key.ts';
-import { ENDED, NONE } from '../../scope/frame.ts';
+import { ENDED } from '../../scope/frame.ts';
 import { PLAIN, RunningScope } from '../../scope/scope.ts';
 import type { Call } from './call.ts';
 import type { LayerTimer } from './layer-timer.ts';
@@ -20,11 +20,6 @@ export class Attempt extends RunningScope {
   ticket = 0;
   /** When it was let in, on the monotonic clock; `null` when nothing needed the clock. */
   startedMs: number | null = null;
-  /** What it came to is a result that was judged a failure. */
-  judged = false;
-  /** It was abandoned: says that it has settled. */
-  release: (() => void) | null = null;
-
   constructor(call: Call, number: number) {
     super(PLAIN);
     this.call = call;
@@ -55,7 +50,7 @@ export class Attempt extends RunningScope {
   }
 
   protected override get values(): Values | null {
-    return this.ownContext?.values ?? this.call.outer?.values ?? null;
+    return this.ownContext?.values ?? this.call.outerValues;
   }
 
   /** The nearer one of the two that the layers keep. */
@@ -63,16 +58,6 @@ export class Attempt extends RunningScope {
     const { timer } = this.call;
     const own = this.timer;
     const nearer = own !== null && (timer === null || own.deadlineMs < timer.deadlineMs) ? own : timer;
-    if (nearer !== null) context.expectWithin(nearer.layer.timeoutMs, nearer.startedMs);
-  }
-
-  /** It failed, or its result was judged a failure. */
-  get hasFailed(): boolean {
-    return this.failure !== NONE || this.judged;
-  }
-
-  /** What it failed with. */
-  get error(): unknown {
-    return this.judged ? this.value : this.failure;
+    if (nearer !== null) context.expectWithin(nearer.layer.timers.durationMs, nearer.beganMs);
   }
 }

@@ -25,6 +25,7 @@ import {
   type RunInContext,
 } from '../../foundation/index.ts';
 import { Watcher, type Context } from '../../scope/context.ts';
+import type { Values } from '../../scope/context-key.ts';
 import { discarded } from '../../scope/events.ts';
 import { NONE, RUNNING, UNWINDING } from '../../scope/frame.ts';
 import { abandonBody } from './abandoned.ts';
@@ -48,19 +49,13 @@ export class Call {
   readonly stage: FlatStage;
   private readonly op: Operation;
   readonly options: CallOptions | null;
-  /** What the caller hung it below. */
-  readonly outer: Context | null;
-  private link: CallLink | null = null;
+  private readonly link: CallLink | null;
   /** Of the timeout of the whole call. */
   timer: LayerTimer | null = null;
   /** When it began, on the monotonic clock, if something needs to know. */
   startedMs: number | null = null;
   /** Of the newest attempt. */
   number = 0;
-  /** What was waited before that. */
-  delayMs = 0;
-  /** The back-off's part of that. */
-  backoffMs = 0;
   /** The attempt whose outcome this call waits for. */
   private current: Attempt | null = null;
   /** The newest failed attempt. */
@@ -73,7 +68,7 @@ export class Call {
   constructor(stage: FlatStage, op: Operation, outer: Context | null, options: CallOptions | null) {
     this.stage = stage;
     this.op = op;
-    this.outer = outer;
+    this.link = outer === null ? null : new CallLink(this, outer);
     this.options = options;
   }
 
@@ -90,17 +85,13 @@ export class Call {
     const { stage } = this;
     if (stage.timesCalls || callStart.observed || callEnd.observed) this.startedMs = clock.now();
     if (callStart.observed) callStart.emit({ name: this.name });
-    if (this.outer !== null) {
-      const above = this.outer.inForce;
-      if (above !== null) {
-        this.reason = above.reason;
-        if (this.reason !== NONE) return this.giveUp(this.reason, null, this.abortedBy) as Promise<unknown>;
-        above.add((this.link = new CallLink(this)));
-      }
+    if (this.link !== null) {
+      this.reason = this.link.hang();
+      if (this.reason !== NONE) return this.giveUp(this.reason, null, this.abortedBy) as Promise<unknown>;
     }
     if (stage.timeout !== null) {
       this.timer = new LayerTimer(this, null, stage.timeout);
-      clock.start(this.timer, stage.timeout.timeoutMs);
+      clock.startFixed(this.timer, stage.timeout.timers);
     }
     if (!stage.detaches) return this.begin() as Promise<unknown>;
     const promise = this.detach() as Promise<unknown>;
@@ -158,7 +149,7 @@ export class Call {
     attempt.failure = error;
     attempt.end();
     if (this.number > 1) this.stage.retry?.giveBack();
-    const record = new AttemptRecord(this.number, error, false, true, this.delayMs, this.history);
+    const record = new AttemptRecord(this.number, error, false, true, this.history);
     this.history = record;
     for (let i = place - 1; i >= 0; i--) this.stage.gates[i]!.release();
     record.thrown = this.tellGates(attempt, record, place);
@@ -183,7 +174,7 @@ export class Call {
     const { attemptTimeout } = this.stage;
     if (attemptTimeout !== null) {
       attempt.timer = new LayerTimer(this, attempt, attemptTimeout);
-      clock.start(attempt.timer, attemptTimeout.timeoutMs);
+      clock.startFixed(attempt.timer, attemptTimeout.timers);
     }
     if (this.number > 1 || this.startedMs !== null || attemptStart.observed || attemptEnd.observed)
       attempt.startedMs = clock.now();
@@ -242,20 +233,23 @@ export class Call {
   private ended(attempt: Attempt): unknown {
     const { gates, judge } = this.stage;
     attempt.end();
-    attempt.timer?.leave();
+    if (attempt.timer !== null) attempt.timer.leave();
+    let failure = attempt.failure;
+    let judged = false;
     let thrown: unknown = NONE;
-    if (judge !== null && attempt.failure === NONE) {
+    if (judge !== null && failure === NONE) {
       try {
-        attempt.judged = judge.isFailure(attempt.value);
+        judged = judge.isFailure(attempt.value);
+        if (judged) failure = attempt.value;
       } catch (error) {
-        thrown = attempt.failure = error;
+        thrown = failure = error;
       }
     }
     for (let i = gates.length - 1; i >= 0; i--) gates[i]!.release();
     if (this.current !== attempt) return this.late(attempt);
     this.current = null;
-    if (!attempt.hasFailed) return this.succeed(attempt);
-    const record = this.attemptFailed(attempt, attempt.error, false);
+    if (failure === NONE) return this.succeed(attempt);
+    const record = this.attemptFailed(attempt, failure, judged);
     if (thrown !== NONE) record.thrown = thrown;
     return this.decide(record);
   }
@@ -277,15 +271,8 @@ export class Call {
   }
 
   /** Writes down what the attempt came to, and tells the gates. */
-  private attemptFailed(attempt: Attempt, error: unknown, abandoned: boolean): AttemptRecord {
-    const record = new AttemptRecord(
-      this.number,
-      error,
-      attempt.judged && !abandoned,
-      false,
-      this.delayMs,
-      this.history,
-    );
+  private attemptFailed(attempt: Attempt, error: unknown, judged: boolean, abandoned = false): AttemptRecord {
+    const record = new AttemptRecord(this.number, error, judged, false, this.history);
     record.abandoned = abandoned;
     record.timedOut = attempt.timer !== null && attempt.timer.inGrace && attempt.isAbort(error);
     record.startedMs = attempt.startedMs;
@@ -341,7 +328,6 @@ export class Call {
   }
 
   private again(delayMs: number, refused: boolean): unknown {
-    this.delayMs = delayMs;
     const promise = this.detach();
     if (delayMs > 0) this.wait = new BackoffWait(this, delayMs);
     // A refusal comes at once: without a turn of the microtask queue each retry would be called by the one before.
@@ -394,7 +380,7 @@ export class Call {
     }
     const of = attempt === null ? this.label : `attempt ${attempt.attempt} of ${this.label}`;
     const error = timer.passed(of);
-    if (timeoutFired.observed) timeoutFired.emit({ name: this.name, timeoutMs: timer.layer.timeoutMs, of });
+    if (timeoutFired.observed) timeoutFired.emit({ name: this.name, timeoutMs: timer.layer.timers.durationMs, of });
     if (attempt === null) this.abort(error);
     else this.abortAttempt(attempt, error, timer);
   }
@@ -404,15 +390,15 @@ export class Call {
     const { reason } = attempt.context;
     this.current = null;
     timer.tellAbandoned();
-    attempt.release = abandonBody(this.name, reason, timer.layer.detach ? null : this.above);
+    timer.settled = abandonBody(this.name, reason, timer.layer.detach ? null : this.above);
     attempt.context.leave(); // it is aborted, so nothing from above can tell it anything new
-    this.decide(this.attemptFailed(attempt, reason, true));
+    this.decide(this.attemptFailed(attempt, reason, false, true));
   }
 
   /** An abandoned attempt has come to its end. */
   private late(attempt: Attempt): undefined {
     const { failure, value } = attempt;
-    attempt.release?.();
+    (attempt.timer?.settled ?? this.timer?.settled)?.();
     const ok = failure === NONE;
     if (timeoutLate.observed) {
       timeoutLate.emit({
@@ -440,17 +426,21 @@ export class Call {
   }
 
   private finish(error: unknown, by: StoppedBy | undefined): void {
-    this.timer?.leave();
-    this.link?.leave();
+    if (this.timer !== null) this.timer.leave();
+    if (this.link !== null) this.link.leave();
     if (this.options !== null && this.stage.reports) this.options.onReport?.(this.history, by);
     if (!callEnd.observed) return;
     const durationMs = this.startedMs === null ? null : clock.now() - this.startedMs;
     callEnd.emit({ name: this.name, ok: by === undefined, error, stoppedBy: by, attempts: this.number, durationMs });
   }
 
+  get outerValues(): Values | null {
+    return this.link === null ? null : this.link.outer.values;
+  }
+
   /** Hangs an attempt's context where the call hangs. */
   hang(context: Context): void {
-    if (this.outer !== null) context.attachTo(this.outer);
+    if (this.link !== null) context.attachTo(this.link.outer);
     if (this.reason !== NONE) context.cancelFromAbove(this.reason);
   }
 
@@ -473,10 +463,21 @@ const { then } = Promise.prototype;
 /** Where the call hangs in the cancellation tree. */
 class CallLink extends Watcher {
   private readonly call: Call;
+  /** What the caller gave. It may have ended meanwhile: then the link hangs further up. */
+  readonly outer: Context;
 
-  constructor(call: Call) {
+  constructor(call: Call, outer: Context) {
     super();
     this.call = call;
+    this.outer = outer;
+  }
+
+  /** @returns why that is aborted, or `NONE` */
+  hang(): unknown {
+    const above = this.outer.inForce;
+    if (above === null) return NONE;
+    if (above.reason === NONE) above.add(this);
+    return above.reason;
   }
 
   override abort(reason: unknown): void {

@@ -59,23 +59,17 @@ export class AttemptRecord {
   thrown: unknown = NONE;
   startedMs: number | null = null;
   durationMs: number | null = null;
-  delayMs: number;
+  /** What is waited after it, for the next one; and the back-off's part of that. */
+  delayAfterMs = 0;
+  backoffMs = 0;
   readonly before: AttemptRecord | null;
   private classified: Classification | null = null;
 
-  constructor(
-    number: number,
-    error: unknown,
-    judged: boolean,
-    refused: boolean,
-    delayMs: number,
-    before: AttemptRecord | null,
-  ) {
+  constructor(number: number, error: unknown, judged: boolean, refused: boolean, before: AttemptRecord | null) {
     this.number = number;
     this.error = error;
     this.judged = judged;
     this.refused = refused;
-    this.delayMs = delayMs;
     this.before = before;
   }
 
@@ -84,7 +78,8 @@ export class AttemptRecord {
   }
 
   private get report(): AttemptReport {
-    const { number, error, startedMs, durationMs, delayMs, refused, abandoned } = this;
+    const { number, error, startedMs, durationMs, refused, abandoned } = this;
+    const delayMs = this.before?.delayAfterMs ?? 0;
     const { verdict } = this.classification;
     return Object.freeze({ number, error, startedAt: startedMs, durationMs, delayMs, verdict, refused, abandoned });
   }

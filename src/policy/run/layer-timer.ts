@@ -12,6 +12,8 @@ export class LayerTimer extends Timer {
   /** The work has been aborted. */
   inGrace = false;
   private error: TimeoutError | null = null;
+  /** To be called when the work that was abandoned has settled. */
+  settled: (() => void) | null = null;
 
   constructor(call: Call, attempt: Attempt | null, layer: TimeoutLayer) {
     super();
@@ -22,7 +24,7 @@ export class LayerTimer extends Timer {
 
   /** What it aborts the work with. */
   passed(of: string): TimeoutError {
-    return (this.error = new TimeoutError(of, this.layer.timeoutMs));
+    return (this.error = new TimeoutError(of, this.layer.timers.durationMs));
   }
 
   /** The work did not settle in its grace. */
@@ -31,8 +33,14 @@ export class LayerTimer extends Timer {
     if (this.error !== null) (this.error as { abandoned: boolean }).abandoned = true;
   }
 
+  /** When it began, on the monotonic clock. */
+  get beganMs(): number {
+    if (this.startedMs === null) this.layer.timers.read();
+    return this.startedMs as unknown as number;
+  }
+
   get deadlineMs(): number {
-    return this.startedMs + this.layer.timeoutMs;
+    return this.beganMs + this.layer.timers.durationMs;
   }
 
   override fire(): void {

@@ -2,6 +2,7 @@
  * What a layer is to the run: the one small interface between them. A run knows no layer by name, so that a bundle with `retry`
  * alone does not carry the breaker; and layers do not know each other.
  */
+import type { FixedTimers } from '../../foundation/index.ts';
 import type { Body, Scope } from '../../scope/contract.ts';
 import type { Attempt } from './attempt.ts';
 import type { Call } from './call.ts';
@@ -17,9 +18,9 @@ interface Described {
 
 export interface TimeoutLayer extends Described {
   readonly kind: 'timeout';
-  readonly timeoutMs: number;
+  /** Of its duration. */
+  readonly timers: FixedTimers;
   readonly graceMs: number;
-  readonly exact: boolean;
   readonly detach: boolean;
 }
 

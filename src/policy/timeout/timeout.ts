@@ -1,5 +1,12 @@
 /** The layer `timeout`. What it does is in the run (`run/call`): it has no state. */
-import { checkOption, checkOptions, durationOption, durationText, type Duration } from '../../foundation/index.ts';
+import {
+  checkOption,
+  checkOptions,
+  durationOption,
+  durationText,
+  FixedTimers,
+  type Duration,
+} from '../../foundation/index.ts';
 import type { TimeoutLayer } from '../run/layer.ts';
 import { Policy } from '../run/policy.ts';
 
@@ -33,9 +40,8 @@ export function timeout(duration: Duration, options: TimeoutOptions = {}): Polic
   const graceMs = durationOption('grace', grace);
   const layer: TimeoutLayer = {
     kind: 'timeout',
-    timeoutMs,
+    timers: new FixedTimers(timeoutMs, exact),
     graceMs,
-    exact,
     detach,
     toString: () => `timeout ${durationText(timeoutMs)}`,
   };
