@@ -29,6 +29,9 @@ export interface Classification {
   readonly health: 'up' | 'down' | 'none';
 }
 
+/** From the least to the most that speaks against repeating. */
+export const VERDICTS: readonly Verdict[] = ['transient', 'unknown', 'ambiguous', 'permanent'];
+
 /** A frozen `Classification`. What is undefined is left out. */
 export function classification(
   verdict: Verdict,
@@ -51,6 +54,7 @@ export function isObject(value: unknown): value is object {
   return Object(value) === value;
 }
 
-export function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
+/** `undefined` for what is no time to wait. */
+export function delayOf(ms: unknown): number | undefined {
+  return typeof ms === 'number' && ms >= 0 ? ms : undefined;
 }

@@ -57,7 +57,7 @@ export function conflict(message = 'conflict', options?: ErrorOptions): Error {
 }
 
 function mark<E>(error: E, as: Classification): E {
-  checkOption(isObject(error), 'error', error, 'an object: a primitive has no identity to keep a mark by');
+  checkOption(isObject(error), 'error', error, 'an object');
   marks.set(error, as);
   return error;
 }

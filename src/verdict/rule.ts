@@ -1,6 +1,6 @@
 /** Rules: what a program, or a driver's table, says of a kind of errors. */
-import { addSuppressed, badOption, checkFunction } from '../foundation/index.ts';
-import { classification, type Classification } from './classification.ts';
+import { addSuppressed, checkFunction, checkOption } from '../foundation/index.ts';
+import { classification, delayOf, VERDICTS, type Classification } from './classification.ts';
 
 /**
  * Says what it knows of one object, or `undefined`. It is asked for each object in the cause chain, outermost first, errors and
@@ -45,7 +45,7 @@ export function addVerdictRule(rule: VerdictRule): Disposable {
  *
  * @param outermost the error that `classify` was given: who looks for what a rule threw has this one in hand
  */
-export function askRules(error: object, outermost: object): Classification | undefined {
+export function askRules(error: object, outermost: unknown): Classification | undefined {
   for (const { ask } of rules) {
     try {
       const said = ask(error);
@@ -57,17 +57,14 @@ export function askRules(error: object, outermost: object): Classification | und
   }
 }
 
-/** A copy: frozen, and with nothing in it that a rule could change later. */
+/** A copy: frozen, and with nothing in it that the rule could change later. */
 function checked({ verdict, reason, health, code, retryAfterMs }: Classification): Classification {
   const wellFormed =
-    ['transient', 'permanent', 'ambiguous', 'unknown'].includes(verdict) &&
+    VERDICTS.includes(verdict) &&
     ['up', 'down', 'none'].includes(health) &&
-    [typeof reason, typeof (code ?? '')].every((type) => type === 'string') &&
-    isDelay(retryAfterMs ?? 0);
-  if (wellFormed) return classification(verdict, reason, health, code, retryAfterMs);
-  throw badOption('rule', verdict, 'a function that returns a Classification or undefined');
-}
-
-export function isDelay(ms: unknown): ms is number {
-  return typeof ms === 'number' && ms >= 0;
+    typeof reason === 'string' &&
+    typeof (code ?? '') === 'string' &&
+    delayOf(retryAfterMs) === retryAfterMs;
+  checkOption(wellFormed, 'rule', verdict, 'a Classification or undefined as its result');
+  return classification(verdict, reason, health, code, retryAfterMs);
 }

@@ -2,52 +2,31 @@
  * What a name tells: the errors of the language and of the DOM. Names, not `instanceof`: errors come from other realms too
  * (Jest, `node:vm`, frames). A name is a guess where the error wraps another one, which knows better.
  */
-import { classification, textOf, type Classification } from '../classification.ts';
+import type { Classification } from '../classification.ts';
+import { lookUp, type Row } from './row.ts';
+
+/** Over name and message, with a space between them. */
+const rows: readonly Row[] = [
+  [/^AbortError /, 'permanent', 'none', 'cancelled'],
+  [/^TimeoutError /, 'ambiguous', 'down', 'timeout'],
+  // How the platforms' `fetch` says that the network failed; a TypeError with another text is a bug. There is no standard.
+  // Collected in the package is-network-error 1.3: Chrome, Firefox, Safari, Node, Bun, Deno, Cloudflare, React Native.
+  [
+    /^(NetworkError |TypeError (fetch failed|failed to fetch|load failed|terminated$|error sending req| ?a network err|network ?(err|req|conn)|the (internet|network) conn))/i,
+    'ambiguous',
+    'down',
+    'network failure',
+  ],
+  // `JSON.parse` of what a server sent: the request was answered, so it may have been done.
+  [/^(Syntax|HTTPParser)Error /, 'ambiguous', 'down', 'answer not understood'],
+  [/^(Type|Range|Reference|URI|Assertion|DataClone)Error /, 'permanent', 'none'],
+];
 
 export function guessOf(
-  name: unknown,
-  error: { readonly message?: unknown },
+  { name, message }: { readonly name?: unknown; readonly message?: unknown },
   code: string | undefined,
 ): Classification | undefined {
-  switch (name) {
-    case 'AbortError':
-      return classification('permanent', 'cancelled', 'none', code);
-    case 'TimeoutError':
-      return classification('ambiguous', 'timeout', 'down', code);
-    case 'NetworkError':
-      return networkFailure(code);
-    // `JSON.parse` of what a server sent: the request was answered, so it may have been done.
-    case 'SyntaxError':
-      return classification('ambiguous', 'answer not understood', 'down', code);
-    case 'TypeError':
-      return ofTypeError(textOf(error.message) ?? '', code);
-    case 'RangeError':
-    case 'ReferenceError':
-    case 'URIError':
-    case 'AssertionError':
-    case 'DataCloneError':
-      return bug(name, code);
-  }
-}
-
-/**
- * How the platforms' `fetch`, and the body of its response, say that the network failed; a TypeError with another text is a bug.
- * Collected in the package is-network-error 1.3 (Chrome, Firefox, Safari, Node, Bun, Deno, Cloudflare, React Native); there is no standard.
- */
-const NETWORK =
-  /^(fetch failed|failed to fetch|load failed|terminated$|error sending request| ?a network error|network ?(error|request failed|connection lost)|the (internet connection appears|network connection was lost))/i;
-
-function ofTypeError(message: string, code: string | undefined): Classification {
-  if (!NETWORK.test(message)) return bug('TypeError', code);
-  // Deno tells the phase, in the text alone.
-  if (message.includes('(Connect)')) return classification('transient', 'not connected', 'down', code);
-  return networkFailure(code);
-}
-
-function networkFailure(code: string | undefined): Classification {
-  return classification('ambiguous', 'network failure', 'down', code);
-}
-
-function bug(name: string, code: string | undefined): Classification {
-  return classification('permanent', `a bug: ${name}`, 'none', code);
+  // By far the most common one, and it tells nothing.
+  if (name === 'Error' || typeof name !== 'string') return;
+  return lookUp(rows, `${name} ${typeof message === 'string' ? message : ''}`, `a bug: ${name}`, code);
 }

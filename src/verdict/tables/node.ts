@@ -1,78 +1,53 @@
 /**
- * Errors of the system, as Node and what follows it reports them: `code`, and `syscall` for the phase. What failed while it connected
- * has sent nothing. What failed later may have been sent, and done.
+ * Errors of the system and of Node's fetch (undici), by `code`, and by `syscall` for the phase. What failed while it connected has sent
+ * nothing. What failed later may have been sent, and done.
  *
- * Codes: `errno(3)`, libuv's `uv_strerror`, the chapter "Errors" of Node's documentation. The three in Bun's spelling are those of its `fetch`.
+ * Codes: errno(3); the chapter "Errors" of Node's documentation; `lib/core/errors.js` of undici 8; Bun's `fetch` (`ConnectionRefused`,
+ * `ConnectionClosed`, `FailedToOpenSocket`).
  */
-import { classification, textOf, type Classification } from '../classification.ts';
-import { tableOf } from './codes.ts';
+import type { Classification } from '../classification.ts';
+import { lookUp, type Row } from './row.ts';
 
-const table = /* @__PURE__ */ tableOf([
-  ['ECONNREFUSED ConnectionRefused', 'transient', 'connection refused', 'down'],
-  ['ENOTFOUND EAI_AGAIN EAI_FAIL ESERVFAIL', 'transient', 'name not resolved', 'down'],
-  [
-    'EHOSTUNREACH ENETUNREACH EHOSTDOWN ENETDOWN FailedToOpenSocket ERR_SOCKET_CONNECTION_TIMEOUT ERR_SOCKET_CLOSED_BEFORE_CONNECTION',
-    'transient',
-    'not connected',
-    'down',
-  ],
-  ['ETIMEDOUT ESOCKETTIMEDOUT ETIMEOUT', 'ambiguous', 'timeout', 'down'],
-  [
-    'ECONNRESET EPIPE ECONNABORTED ENETRESET ConnectionClosed ERR_STREAM_PREMATURE_CLOSE ERR_STREAM_DESTROYED ERR_SOCKET_CLOSED ERR_HTTP2_STREAM_ERROR ERR_HTTP2_STREAM_CANCEL ERR_HTTP2_SESSION_ERROR',
-    'ambiguous',
-    'connection lost',
-    'down',
-  ],
-  // The request found a session that had ended: it never became a stream.
-  ['ERR_HTTP2_GOAWAY_SESSION ERR_HTTP2_INVALID_SESSION', 'transient', 'session ended', 'none'],
+/** Over the phase and the code, with a space between them. */
+const rows: readonly Row[] = [
+  [/ (ECONN|Connection)REFUSED$/i, 'transient', 'down', 'connection refused'],
+  [/ (ENOTFOUND|EAI_\w+|ESERVFAIL)$/, 'transient', 'down', 'name not resolved'],
   // EADDRNOTAVAIL while connecting: all local ports are taken.
-  ['EMFILE ENFILE ENOBUFS ENOMEM EADDRNOTAVAIL', 'transient', 'overload here', 'none'],
-  ['EAGAIN EBUSY ETXTBSY EADDRINUSE', 'transient', 'busy here', 'none'],
-  ['EACCES EPERM', 'permanent', 'not permitted', 'none'],
+  [/ (E[MN]FILE|ENOBUFS|ENOMEM|EADDR\w+|EAGAIN|EBUSY|\w+MAX_ORIGINS\w+)$/, 'transient', 'none', 'local overload'],
+  // Whatever else it was: a socket file that is not there yet, an address that this machine cannot reach.
   [
-    'ENOENT EEXIST EISDIR ENOTDIR ENOTEMPTY EINVAL ENAMETOOLONG ELOOP EROFS EXDEV ENOSPC EDQUOT EFBIG EBADF ENOTSUP ENOSYS EAFNOSUPPORT',
-    'permanent',
-    'refused by the system',
-    'none',
+    /^connect (?!EACCES|EPERM)| (E(HOST|NET)(UNREACH|DOWN)|UND_ERR_CONNECT_TIMEOUT|FailedToOpenSocket)$/,
+    'transient',
+    'down',
+    'not connected',
   ],
-]);
+  [
+    / (E(ACCES|PERM|NOENT|EXIST|ISDIR|NOTDIR|NOTEMPTY|INVAL|NOSPC|ROFS)|UND_ERR_(INVALID|NOT_|REQ_CONT|DESTR|CLOSED|BPL|HEADERS_OVER|RES_EXC|REDIR|WS_)\w*)$/,
+    'permanent',
+    'none',
+    'refused here',
+  ],
+  [/[ _]CERT|_LEAF_/, 'permanent', 'down', 'bad certificate'],
+  [/ (E|UND_ERR_)\w*TIMED?OUT$/, 'ambiguous', 'down', 'timeout'],
+  [
+    /^(read|write) E| (E(CONN(RESET|ABORTED)|PIPE|NETRESET|PROTO)|ConnectionClosed|(UND_ERR_(?!ABORT)|ERR_(SSL|HTTP2_S|STREAM_PREM|STREAM_DESTR|SOCKET_CLOSED))\w*)$/,
+    'ambiguous',
+    'down',
+    'connection lost',
+  ],
+  [/ HPE_/, 'ambiguous', 'down', 'answer not understood'],
+];
+
+/**
+ * Two that only their text tells from ambiguous ones with the same code: a connection that ended during the handshake of TLS,
+ * and a stream that the server refused, of which RFC 9113 (8.7) says that nothing was done.
+ */
+const NOT_BEGUN = /before secure TLS|REFUSED_STREAM/;
 
 export function nodeError(
   error: { readonly syscall?: unknown; readonly message?: unknown },
   code: string,
 ): Classification | undefined {
-  const said = table.get(code);
-  const { syscall } = error;
-  if (syscall === 'connect') return duringConnect(said, code);
-  if (said === undefined) return ofFamily(code);
-  if (said.health !== 'down') return said;
-  if (syscall === 'read' || syscall === 'write') return classification('ambiguous', 'connection lost', 'down', code);
-  return syscall === undefined && NOT_BEGUN.test(textOf(error.message) ?? '') ? notConnected(code) : said;
-}
-
-/**
- * Two that only their text tells from the ambiguous ones with the same code: a connection that ended during the handshake of TLS, and
- * a stream that the server refused, of which RFC 9113 (8.7) says that nothing was done.
- */
-const NOT_BEGUN = /before secure TLS|REFUSED_STREAM/;
-
-/** Nothing has been sent, whatever it was: an address that this machine cannot use, a socket file that is not there yet. */
-function duringConnect(said: Classification | undefined, code: string): Classification {
-  const stays =
-    said?.reason === 'connection refused' || said?.verdict === 'transient' || said?.reason === 'not permitted';
-  return stays ? said : notConnected(code);
-}
-
-function notConnected(code: string): Classification {
-  return classification('transient', 'not connected', 'down', code);
-}
-
-function ofFamily(code: string): Classification | undefined {
-  // OpenSSL's and Node's codes for a certificate that does not hold: CERT_HAS_EXPIRED, ERR_TLS_CERT_ALTNAME_INVALID.
-  if (/(^|_)CERT|^UNABLE_TO_VERIFY_LEAF/.test(code))
-    return classification('permanent', 'bad certificate', 'down', code);
-  // Alerts may come before the request was sent, or after.
-  if (/^(ERR_SSL_|EPROTO$)/.test(code)) return classification('ambiguous', 'TLS failed', 'down', code);
-  // Node's parser: something answered, and not in HTTP.
-  if (code.startsWith('HPE_')) return classification('ambiguous', 'answer not understood', 'down', code);
+  const phase = NOT_BEGUN.test(String(error.message)) ? 'connect' : String(error.syscall);
+  return lookUp(rows, `${phase} ${code}`, code, code);
 }
