@@ -99,7 +99,7 @@ describe('P6.1: closed', () => {
 
   test('P6.6: a neither changes nothing, not the row of failures either', () => {
     const bench = new Bench({ failures: 2 });
-    bench.calls('0-00');
+    expect(bench.calls('0-00')).toEqual([false, false, false, false]);
     expect(bench.state).toBe('closed');
     expect(bench.calls('-')).toEqual([true]);
   });
@@ -248,10 +248,10 @@ describe('P6.1: a window of time', () => {
   test('begins anew after a pause as long as it is', () => {
     const bench = new Bench(settings);
     bench.calls('-');
-    bench.ms = 1000;
+    bench.ms = 1030;
     bench.calls('+');
     expect(bench.snapshot().window).toMatchObject({ ageMs: 0, buckets: [[1, 0, 0], ...zeros(9)] });
-    bench.ms = 1000 + 999;
+    bench.ms = 1030 + 999;
     expect(bench.calls('-')).toEqual([true]);
   });
 
@@ -321,6 +321,16 @@ describe('P6.1: slow calls', () => {
     bench.calls('+');
     bench.ms = 999;
     expect(bench.calls('S')).toEqual([true]);
+  });
+
+  test('are forgotten bucket by bucket', () => {
+    const bench = new Bench({ slow: { overMs: 100, ratio: 0.5 }, windowMs: 1000, minCalls: 3 });
+    bench.calls('S');
+    bench.ms = 500;
+    bench.calls('+');
+    bench.ms = 1000;
+    expect(bench.calls('++')).toEqual([false, false]);
+    expect(bench.calls('SSS').at(-1)).toBe(true);
   });
 
   test('are nothing without `slow`', () => {
@@ -651,12 +661,20 @@ describe('a snapshot of a breaker', () => {
   });
 
   test('of one that is open has what is left of the cooldown; null if it has no end, as in JSON', () => {
-    const bench = opened();
-    bench.ms = 4000;
+    const bench = new Bench({ failures: 1 });
+    bench.ms = 1000;
+    bench.calls('-');
+    bench.ms = 5000;
     expect(bench.snapshot()).toMatchObject({ state: 'open', opens: 1, remainingMs: 6000 });
-    bench.ms = 40_000;
+    bench.ms = 41_000;
     expect(bench.snapshot()).toMatchObject({ state: 'open', opens: 1, remainingMs: 0 });
     expect(opened({ cooldownMs: () => Infinity }).snapshot().remainingMs).toBeNull();
+  });
+
+  test('of one that is not open has nothing of an earlier cooldown', () => {
+    const bench = opened();
+    bench.cell.reset();
+    expect(bench.snapshot().remainingMs).toBe(0);
   });
 
   test('of one that is half-open has its successes, and no probes under way', () => {

@@ -133,12 +133,11 @@ export class BreakerCell {
    */
   settle(ticket: number, effect: Effect, now: () => number, durationMs: number): boolean {
     if (this.state === 'closed') return ticket === this.period && this.count(effect, now, durationMs);
-    return this.state === 'half-open' && this.settleProbe(ticket, effect, now);
+    return this.settleProbe(ticket, effect, now);
   }
 
   /** In how many milliseconds it is worth trying again. */
   retryAfterMs(nowMs: number): number {
-    if (this.state === 'closed') return 0;
     if (this.state === 'isolated') return Infinity;
     if (this.state === 'open') return remaining(nowMs - this.openedMs, this.cooldownMs);
     const { leases, settings } = this;

@@ -233,19 +233,19 @@ describe('options', () => {
 
 describe('as a text', () => {
   test.each([
-    [constant('50ms'), '50ms'],
-    [constant(1500, { jitter: 'full' }), '1.5s, full jitter'],
-    [constant(100, { jitter: 0.07 }), '100ms, ±7% jitter'],
-    [constant(100, { jitter: 1 / 3 }), '100ms, ±33.33% jitter'],
-    [linear('100ms'), '100ms‥10s +100ms'],
-    [linear('1s', { cap: '1m', jitter: 'equal' }), '1s‥1m +1s, equal jitter'],
-    [exponential('100ms', { cap: '5s' }), '100ms‥5s, full jitter'],
-    [exponential('100ms', { cap: '5s', jitter: 'none' }), '100ms‥5s'],
-    [exponential('100ms', { factor: 3 }), '100ms‥10s ×3, full jitter'],
-    [decorrelated('100ms'), '100ms‥10s, decorrelated jitter'],
-    [sequence(['100ms', '200ms', '1s']), '100ms, 200ms, 1s'],
-  ])('%s', (backoff, text) => {
-    expect(String(backoff)).toBe(text);
+    ['50ms', () => constant('50ms')],
+    ['1.5s, full jitter', () => constant(1500, { jitter: 'full' })],
+    ['100ms, ±7% jitter', () => constant(100, { jitter: 0.07 })],
+    ['100ms, ±33.33% jitter', () => constant(100, { jitter: 1 / 3 })],
+    ['100ms‥10s +100ms', () => linear('100ms')],
+    ['1s‥1m +1s, equal jitter', () => linear('1s', { cap: '1m', jitter: 'equal' })],
+    ['100ms‥5s, full jitter', () => exponential('100ms', { cap: '5s' })],
+    ['100ms‥5s', () => exponential('100ms', { cap: '5s', jitter: 'none' })],
+    ['100ms‥10s ×3, full jitter', () => exponential('100ms', { factor: 3 })],
+    ['100ms‥10s, decorrelated jitter', () => decorrelated('100ms')],
+    ['100ms, 200ms, 1s', () => sequence(['100ms', '200ms', '1s'])],
+  ])('%s', (text, make) => {
+    expect(String(make())).toBe(text);
   });
 
   test.each([
