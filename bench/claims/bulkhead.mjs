@@ -1,4 +1,4 @@
-import { answered, ignore, pause, settled } from './see.mjs';
+import { answered, ignore, layersOf, pause, settled } from './see.mjs';
 
 const bulkhead = { limit: 1, queue: 0 };
 const timeout = { ms: 60 };
@@ -18,8 +18,7 @@ export const bulkheadClaims = [
         const { operation, begun } = answered();
         ignore(call(operation));
         await pause(20);
-        if (begun() > 0)
-          wrong(`a timeout ${'bulkhead' === Object.keys(stack)[0] ? 'inside' : 'outside'}: two ran at once`);
+        if (begun() > 0) wrong(`${layersOf(stack)}: two ran at once`);
       },
     })),
   },

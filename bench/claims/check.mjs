@@ -1,9 +1,9 @@
 // `node check.mjs PEER CLAIM`: one claim with one peer, in a process of its own, because what a check leaves behind (timers,
 // a clock that was set, rejections) is nobody else's business. Prints a verdict.
-import './world.mjs';
 import { callOf, peers } from '../peers/index.mjs';
 import { claims } from './index.mjs';
 import { pause, shown } from './see.mjs';
+import { prepareWorld } from './world.mjs';
 
 /**
  * `asked`: right only with an option or an order that the user has to know of (`note`).
@@ -41,6 +41,7 @@ async function check(peer) {
 
 /** @returns {Promise<Verdict>} */
 async function verdict() {
+  prepareWorld();
   const { peer } = await load();
   const seen = await check(peer);
   if (!seen) return { verdict: 'none', seen: [] };

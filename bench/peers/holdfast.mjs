@@ -1,15 +1,21 @@
 import * as library from '../../dist/index.js';
 
+/** What `retry` takes for a word of a case. A case makes millions of calls, and no peer has a budget: it is off unless asked for. */
+const budgets = {
+  off: () => ({ budget: false }),
+  default: () => ({}),
+  empty: () => ({ budget: library.budget({ initial: 0, ratio: 0, trickle: 0 }) }),
+};
+
 /** @type {import('./index.mjs').Peer} */
 export const peer = {
-  // A case makes millions of calls, and the peers have no budget: it is off unless a case is about it.
   layers: {
-    retry: ({ attempts, delayMs, capMs, deadlineMs, budget = false }) =>
+    retry: ({ attempts, delayMs, capMs, deadlineMs, budget = 'off' }) =>
       library.retry({
         attempts,
         backoff: capMs === undefined ? library.constant(delayMs) : library.exponential(delayMs, { cap: capMs }),
         ...(deadlineMs === undefined ? {} : { maxElapsed: deadlineMs }),
-        ...(budget === 'default' ? {} : { budget }),
+        ...budgets[budget](),
       }),
     timeout: ({ ms }) => library.timeout(ms),
     breaker: ({ failures, cooldownMs, leaseMs = '30s' }) =>
@@ -20,8 +26,17 @@ export const peer = {
   stack(layers) {
     const policy = library.policy(...layers);
     const breaker = layers.find((layer) => 'isolate' in layer);
-    const call = (operation, signal) => (signal ? policy.run(operation, { signal }) : policy.run(operation));
+    const call = (operation, signal) =>
+      signal === undefined ? policy.run(operation) : policy.run(operation, { signal });
     return Object.assign(call, { state: () => breaker?.state });
   },
   cancellable: ['retry', 'timeout', 'breaker', 'bulkhead', 'fallback'],
+  features: {
+    signal: true,
+    deadline: true,
+    queue: true,
+    budget: true,
+    scope: library.scope,
+    late: (tell) => library.onEvent('timeout:late', ({ error }) => tell(error)),
+  },
 };

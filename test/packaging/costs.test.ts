@@ -1,0 +1,36 @@
+/** What a call costs, counted: the figures that do not depend on the machine. `npm run bench` measures the others. */
+import { expect, test } from 'vitest';
+import { at, runNode } from '../../scripts/lib/project.mjs';
+
+interface Group {
+  title: string;
+  columns: string[];
+  rows: { name: string; values: number[] }[];
+}
+
+/** The flags are the benchmark's own; it is no part of what is type-checked. */
+const { flags } = (await import(at('bench', 'counts.mjs'))) as { flags: string[] };
+const { code, output } = await runNode([...flags, at('bench', 'cases', 'counts.mjs'), 'holdfast']);
+if (code !== 0) throw new Error(`the case ended with ${code}:\n${output}`);
+
+/** What one call makes under these layers, its operation and the `await` of its caller included. */
+function costs(title: string): Record<string, number> {
+  const group = (JSON.parse(output) as Group[]).find((one) => one.title === title);
+  const row = group?.rows.find(({ name }) => name === 'holdfast');
+  if (!group || !row) throw new Error(`no row of holdfast in the table '${title}'`);
+  return Object.fromEntries(group.columns.map((column, i) => [column, row.values[i] ?? Number.NaN]));
+}
+
+test('a call under a retry makes three promises: the operation’s, its own and one for the await', () => {
+  expect(costs('retry')).toMatchObject({ promises: 3, timers: 0, 'listeners left': 0 });
+});
+
+test('a call under timeout, retry, breaker and bulkhead makes four promises and no timer, and leaves no listener', () => {
+  expect(costs('timeout, retry, breaker, bulkhead')).toMatchObject({ promises: 4, timers: 0, 'listeners left': 0 });
+});
+
+test('it allocates at most 1,200 bytes', async (t) => {
+  const { bytes } = costs('timeout, retry, breaker, bulkhead');
+  await t.annotate(`bytes of a call under timeout, retry, breaker and bulkhead: ${Math.round(bytes!)}`, 'measured');
+  expect(bytes).toBeLessThanOrEqual(1_200);
+});
