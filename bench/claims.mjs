@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { Failure } from '../scripts/lib/say.mjs';
 import { claims } from './claims/index.mjs';
 import { peers } from './peers/index.mjs';
 import { about } from './set-up.mjs';
@@ -90,7 +91,8 @@ export async function main(args) {
   const text = markdown(await verdicts({ only: values.only?.split(','), claim: values.claim?.split(',') }));
   console.log(text);
   if (!values.write) return;
-  if (values.only || values.claim) throw new Error('--write wants the whole table: leave out --only and --claim');
+  if (values.only || values.claim)
+    throw new Failure('--write wants the whole table: leave out --only and --claim', { code: 2 });
   const document = readFileSync(documentFile, 'utf8');
   const [from, to] = [document.indexOf(begin) + begin.length, document.indexOf(end)];
   writeFileSync(documentFile, `${document.slice(0, from)}\n\n${text}\n\n${document.slice(to)}`);

@@ -9,7 +9,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { command } from '../scripts/lib/say.mjs';
+import { Failure, command } from '../scripts/lib/say.mjs';
 import { main as compareClaims } from './claims.mjs';
 import { median } from './compare.mjs';
 import { flags as countingFlags } from './counts.mjs';
@@ -37,15 +37,19 @@ function compareCosts(args) {
     },
   });
   const processes = Number(values.procs);
-  if (!(processes >= 1)) throw new RangeError(`--procs: expected a whole number from 1; got ${values.procs}`);
+  if (!(Number.isInteger(processes) && processes >= 1)) {
+    throw new Failure(`--procs: expected a whole number from 1; got ${values.procs}`, { code: 2 });
+  }
   const wanted = values.case.split(',');
   for (const name of wanted) {
-    if (!names.includes(name)) throw new RangeError(`--case: expected some of ${names.join(', ')}; got ${name}`);
+    if (!names.includes(name)) {
+      throw new Failure(`--case: expected some of ${names.join(', ')}; got ${name}`, { code: 2 });
+    }
   }
   console.log(`${about()} Medians of ${processes} processes; ± is half the range of the ratio.`);
   for (const name of wanted) {
     const runs = Array.from({ length: processes }, (_, i) => {
-      process.stderr.write(`${name} ${i + 1}/${processes}\r\x1b[K`);
+      if (process.stderr.isTTY) process.stderr.write(`${name} ${i + 1}/${processes}\x1b[K\r`);
       return measure(name, values.only);
     });
     console.log(`\n### ${name}\n`);
