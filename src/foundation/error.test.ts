@@ -114,6 +114,17 @@ describe('instanceof', () => {
     expect((value as unknown) instanceof HoldfastError).toBe(false);
     expect((value as unknown) instanceof TimeoutError).toBe(false);
   });
+
+  test('is false for a value that throws when it is looked at', () => {
+    const throws = (): never => {
+      throw new Error('trap');
+    };
+    for (const hostile of [
+      new Proxy(new TimeoutError('load', 5), { has: throws }),
+      new Proxy(new TimeoutError('load', 5), { get: throws }),
+    ])
+      expect(hostile instanceof TimeoutError).toBe(false);
+  });
 });
 
 describe("a user's subclass", () => {

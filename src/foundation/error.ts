@@ -18,8 +18,12 @@ export abstract class HoldfastError extends Error {
 
   static override [Symbol.hasInstance](value: unknown): boolean {
     if (!Object.hasOwn(this, 'code') && this !== HoldfastError) return super[Symbol.hasInstance](value);
-    const branded = typeof value === 'object' && value !== null && BRAND in value;
-    return branded && (this === HoldfastError || (value as { code?: unknown }).code === this.code);
+    try {
+      const branded = typeof value === 'object' && value !== null && BRAND in value;
+      return branded && (this === HoldfastError || (value as { code?: unknown }).code === this.code);
+    } catch {
+      return false; // a hostile value: a proxy or a getter that throws
+    }
   }
 }
 
