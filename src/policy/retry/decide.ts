@@ -6,7 +6,7 @@ import { checkOption, clock, rangeOf } from '../../foundation/index.ts';
 import type { Budget } from '../../budget/index.ts';
 import { Attempt } from '../run/attempt.ts';
 import type { Call } from '../run/call.ts';
-import { isRefusal, type AttemptRecord, type StoppedBy } from '../run/history.ts';
+import { codeOf, isRefusal, type AttemptRecord, type StoppedBy } from '../run/history.ts';
 import type { RetryLayer } from '../run/layer.ts';
 import type { Backoff } from './backoff.ts';
 import { retryGaveUp, retryNested, retryScheduled, policyWarning } from './events.ts';
@@ -92,7 +92,7 @@ export class RetryDecision implements RetryLayer {
     if (floorMs > maxRetryAfterMs || floorMs === Infinity) return 'retryAfter';
     const backoffMs = backoff(failed.number, failed.before?.backoffMs ?? 0, clock.random());
     checkOption(
-      backoffMs >= 0 && backoffMs < Infinity,
+      typeof backoffMs === 'number' && backoffMs >= 0 && backoffMs < Infinity,
       'backoff',
       backoffMs,
       'a function that gives milliseconds from 0',
@@ -141,17 +141,26 @@ export class RetryDecision implements RetryLayer {
   }
 }
 
+/** `code` is that of the error that decided the verdict, perhaps one that `error` wraps. Survives every error. */
 function matches(match: RetryMatch, error: unknown, code: string | undefined): boolean {
-  return typeof match === 'string' ? match === code : error instanceof match;
+  if (typeof match === 'string') return match === code || match === codeOf(error);
+  try {
+    return error instanceof match;
+  } catch {
+    return false;
+  }
 }
 
 /** The call is linked, at some distance, to an attempt of another retry: their attempts multiply. */
 function tellNested(call: Call, attempts: number): void {
   let product = attempts;
+  let nested = false;
   for (let at = call.above; at !== null; at = at.above) {
     if (!(at.owner instanceof Attempt)) continue;
     const outer = at.owner.call.stage.retry;
-    if (outer instanceof RetryDecision) product *= outer.attempts;
+    if (!(outer instanceof RetryDecision) || outer.attempts === 1) continue;
+    product *= outer.attempts;
+    nested = true;
   }
-  if (product > attempts) retryNested.emit({ name: call.name, product });
+  if (nested) retryNested.emit({ name: call.name, product });
 }

@@ -98,7 +98,7 @@ export function retry(options: RetryOptions = {}): Policy {
   checkOption(idempotent === undefined || typeof idempotent === 'boolean', 'idempotent', idempotent, 'true or false');
   checkOption(
     retryOn === undefined ||
-      (Array.isArray(retryOn) && retryOn.every((m) => typeof m === 'string' || typeof m === 'function')),
+      (Array.isArray(retryOn) && retryOn.every((match) => typeof match === 'string' || isClass(match))),
     'retryOn',
     retryOn,
     'a list of error classes and codes',
@@ -116,6 +116,11 @@ export function retry(options: RetryOptions = {}): Policy {
     maxRetryAfterMs: durationOption('maxRetryAfter', maxRetryAfter),
   };
   return new Policy([new RetryDecision(settings, `retry ×${attempts} (${describe(settings)})`)]);
+}
+
+/** `instanceof` throws for a function without a prototype, such as an arrow function that was meant for `retryIf`. */
+function isClass(value: unknown): boolean {
+  return typeof value === 'function' && typeof value.prototype === 'object';
 }
 
 function describe({ backoff, budget, maxElapsedMs }: RetrySettings): string {

@@ -40,7 +40,16 @@ const REFUSALS = new Set(['CIRCUIT_OPEN', 'BULKHEAD_FULL', 'RATE_LIMITED']);
 
 /** A layer's own error, that says that it let nothing run. */
 export function isRefusal(error: unknown): boolean {
-  return error instanceof HoldfastError && REFUSALS.has(error.code);
+  return error instanceof HoldfastError && REFUSALS.has(codeOf(error) as string);
+}
+
+/** The `code` that an error has by itself. Survives every value. */
+export function codeOf(error: unknown): unknown {
+  try {
+    return (error as { readonly code?: unknown } | null | undefined)?.code;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A failed attempt. */
