@@ -176,11 +176,12 @@ export class Context extends List {
   }
 
   private wake(reason: unknown, aborted: boolean): void {
-    for (let link = this.first; link !== null;) {
-      const { next } = link; // a sleeper leaves when it is told
-      if (link instanceof Watcher && (aborted || link instanceof SleepLink)) link.abort(reason);
-      link = next;
+    // Listed first: who is told leaves, and may have its neighbour leave. (A call lets go of its attempt, whose context hangs beside it.)
+    const watchers: Watcher[] = [];
+    for (let link = this.first; link !== null; link = link.next) {
+      if (link instanceof Watcher && (aborted || link instanceof SleepLink)) watchers.push(link);
     }
+    for (const watcher of watchers) watcher.abort(reason);
   }
 
   /** Takes the reason from above. False if there is one already: then all below has been reached with that. */
