@@ -48,6 +48,7 @@ async function bundle(folder) {
     input: entries,
     platform: 'neutral',
     external: [/^node:/],
+    tsconfig: at('tsconfig.json'),
     transform: { target: 'es2024' },
     onwarn: (warning) => {
       throw new Failure('the bundler warns', { why: warning.message });

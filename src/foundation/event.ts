@@ -31,6 +31,9 @@ function listeners(event: string): Set<Listener<never>> {
   return set;
 }
 
+/** How many listeners there are in all. Nearly always none, and then this is all that an event costs: to ask the sets would cost five times as much. */
+let listening = 0;
+
 /** One kind of event. Whoever has one to tell asks `observed` first. */
 export class EventType<E extends HoldfastEvent> {
   readonly event: E['event'];
@@ -45,7 +48,8 @@ export class EventType<E extends HoldfastEvent> {
   }
 
   get observed(): boolean {
-    return this.own.size > 0 || this.all.size > 0 || this.channel?.hasSubscribers === true;
+    if (listening > 0 && (this.own.size > 0 || this.all.size > 0)) return true;
+    return this.channel !== undefined && this.channel.hasSubscribers;
   }
 
   /**
@@ -71,9 +75,10 @@ export class EventType<E extends HoldfastEvent> {
 export function subscribe<E>(event: string, listener: Listener<E>): Disposable {
   const own: Listener<E> = (e) => listener(e);
   listeners(event).add(own);
+  listening++;
   return {
     [Symbol.dispose]: () => {
-      listeners(event).delete(own);
+      if (listeners(event).delete(own)) listening--;
     },
   };
 }
