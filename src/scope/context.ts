@@ -40,6 +40,8 @@ export class Context extends List {
   private holds = 0;
   /** Told when there are none any more. */
   private onReleased: (() => void) | null = null;
+  /** Of a shield: what does not reach it from above, but is held all the same. */
+  shieldedFrom: Context | null = null;
   /** Its scope has ended: what would hang below it hangs below `outer`. */
   private ended = false;
   /** What it hung below when it ended. */
@@ -144,7 +146,7 @@ export class Context extends List {
    */
   hold(): () => void {
     const held: Context[] = [];
-    for (let at: Context | null = this; at !== null; at = at.above) held.push(at);
+    for (let at: Context | null = this; at !== null; at = at.above ?? at.shieldedFrom) held.push(at);
     for (const context of held) context.holds++;
     return () => {
       for (const context of held) if (--context.holds === 0) context.onReleased?.();

@@ -81,6 +81,11 @@ export class RunningScope extends Frame implements Scope {
     return this.ownContext;
   }
 
+  /** What this scope hangs below, whether or not it has a context of its own yet. */
+  protected get above(): Context | null {
+    return this.ownContext === null ? null : this.ownContext.above;
+  }
+
   /** The context in force: the scope's own, or in a cleanup that cleanup's. */
   get currentContext(): Context {
     if (this.phase !== UNWINDING) return this.context;
@@ -210,6 +215,7 @@ export class RunningScope extends Frame implements Scope {
   shieldAnew(): Context {
     const shield = new Context();
     shield.values = this.values;
+    shield.shieldedFrom = this.above;
     this.shield = shield;
     return shield;
   }

@@ -49,6 +49,10 @@ export class Attempt extends RunningScope {
     return this.ownContext as unknown as Context;
   }
 
+  protected override get above(): Context | null {
+    return this.call.above;
+  }
+
   protected override get values(): Values | null {
     return this.ownContext?.values ?? this.call.outerValues;
   }
