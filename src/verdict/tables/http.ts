@@ -50,7 +50,7 @@ function retryAfter(headers: object): number {
   const text = String(typeof get === 'function' ? get.call(headers, 'retry-after') : headerOf(headers));
   if (/^\d+$/.test(text)) return Number(text) * 1_000;
   // RFC 9110, 5.6.7, has three forms, two of them with GMT at their end. `Date.parse` alone finds a date in '-5' too.
-  if (!/^\w+,? .*:\d\d:/.test(text)) return NaN;
+  if (!/^[A-Z]\w+,? .*:\d\d:/.test(text)) return NaN;
   return Math.max(0, Date.parse(text.replace(/( GMT)?$/, ' GMT')) - clock.wallNow());
 }
 

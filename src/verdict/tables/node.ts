@@ -16,7 +16,7 @@ const rows: readonly Row[] = [
   [/ (E[MN]FILE|ENOBUFS|ENOMEM|EADDR\w+|EAGAIN|EBUSY|\w+MAX_ORIGINS\w+)$/, 'transient', 'none', 'local overload'],
   // Whatever else it was: a socket file that is not there yet, an address that this machine cannot reach.
   [
-    /^connect (?!EACCES|EPERM)| (E(HOST|NET)(UNREACH|DOWN)|UND_ERR_CONNECT_TIMEOUT|FailedToOpenSocket)$/,
+    /^connect (?!EACCES|EPERM)|^(?!read|write)\w+ (E(HOST|NET)(UNREACH|DOWN)|UND_ERR_CONNECT_TIMEOUT|FailedToOpenSocket)$/,
     'transient',
     'down',
     'not connected',
@@ -25,9 +25,9 @@ const rows: readonly Row[] = [
     / (E(ACCES|PERM|NOENT|EXIST|ISDIR|NOTDIR|NOTEMPTY|INVAL|NOSPC|ROFS)|UND_ERR_(INVALID|NOT_|REQ_CONT|DESTR|CLOSED|BPL|HEADERS_OVER|RES_EXC|REDIR|WS_)\w*)$/,
     'permanent',
     'none',
-    'refused here',
+    'refused locally',
   ],
-  [/[ _]CERT|_LEAF_/, 'permanent', 'down', 'bad certificate'],
+  [/[ _]CERT(_|I|$)|_LEAF_/, 'permanent', 'down', 'bad certificate'],
   [/ (E|UND_ERR_)\w*TIMED?OUT$/, 'ambiguous', 'down', 'timeout'],
   [
     /^(read|write) E| (E(CONN(RESET|ABORTED)|PIPE|NETRESET|PROTO)|ConnectionClosed|(UND_ERR_(?!ABORT)|ERR_(SSL|HTTP2_S|STREAM_PREM|STREAM_DESTR|SOCKET_CLOSED))\w*)$/,
