@@ -46,23 +46,33 @@ export class Policy<out F = never> {
   run<T>(op: (s: Scope) => T | PromiseLike<T>, options?: RunOptions): Promise<T | F> {
     if (typeof op !== 'function') checkFunction('run', op); // asked here first: it is the hot one
     if (options === undefined) return this.stage.start(op, null, null) as Promise<T | F>;
-    return this.stage.start(op, outerOf(options), callOptions('run', options)) as Promise<T | F>;
+    const told = callOptions('run', options);
+    return this.stage.start(op, outerOf(options), told) as Promise<T | F>;
   }
 
   /**
    * As `run`, but never rejects: an `Outcome` in place of the throw, with the attempts, and why there was no other.
    *
+   * @throws {TypeError} at the call, code `BAD_OPTION`
    * @example
    * const outcome = await retry({ attempts: 2, backoff: constant(0) }).settle(() => { throw new Error('down'); });
    * [outcome.ok, outcome.attempts.length, outcome.stoppedBy]; // [false, 2, 'attempts']
    */
-  async settle<T>(op: (s: Scope) => T | PromiseLike<T>, options: RunOptions = {}): Promise<PolicyOutcome<T | F>> {
+  settle<T>(op: (s: Scope) => T | PromiseLike<T>, options: RunOptions = {}): Promise<PolicyOutcome<T | F>> {
     checkFunction('settle', op);
-    const outer = outerOf(options);
+    const told = callOptions('settle', options);
+    return this.outcomeOf<T>(op, outerOf(options), told);
+  }
+
+  private async outcomeOf<T>(
+    op: Operation,
+    outer: Context | null,
+    options: CallOptions,
+  ): Promise<PolicyOutcome<T | F>> {
     let attempts: readonly AttemptReport[] = [];
     let reason: StoppedBy | undefined;
     const told: CallOptions = {
-      ...callOptions('settle', options),
+      ...options,
       onReport: (history, by) => {
         attempts = AttemptRecord.list(history);
         reason = by;
@@ -73,7 +83,7 @@ export class Policy<out F = never> {
       const value = (await this.stage.start(op, outer, told)) as T | F;
       return Object.freeze({ ok: true as const, value, cancelled: cancelled(), attempts, stoppedBy: reason });
     } catch (error) {
-      const stoppedBy = reason ?? stoppedByItself(error);
+      const stoppedBy = reason ?? stoppedByItself(error) ?? (cancelled() ? 'cancelled' : undefined);
       return Object.freeze({ ok: false as const, error, cancelled: cancelled(), attempts, stoppedBy });
     }
   }
