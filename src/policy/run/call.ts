@@ -33,7 +33,7 @@ import { Attempt } from './attempt.ts';
 import { dispose } from './dispose.ts';
 import { attemptEnd, attemptStart, callEnd, callStart, timeoutFired, timeoutLate } from './events.ts';
 import { AttemptRecord, report, type StoppedBy } from './history.ts';
-import { LayerTimer } from './layer-timer.ts';
+import { LayerTimer, type Grace } from './layer-timer.ts';
 import { WAIT, type CallOptions, type Gate, type Operation } from './layer.ts';
 import type { FlatStage } from './stage.ts';
 
@@ -63,7 +63,9 @@ export class Call {
   wait: Wait | null = null;
   /** Why it was aborted: the caller's reason, or the error of its timeout. */
   reason: unknown = NONE;
-  private settled: PromiseWithResolvers<unknown> | null = null;
+  /** Settle the call's own promise, if it has one. */
+  private resolve: ((value: unknown) => void) | null = null;
+  private reject: ((error: unknown) => void) | null = null;
 
   constructor(stage: FlatStage, op: Operation, outer: Context | null, options: CallOptions | null) {
     this.stage = stage;
@@ -101,9 +103,12 @@ export class Call {
 
   /** From now on the call's promise is one of its own, which the reaction that is under way hands on. A later one has nobody to hand it to. */
   private detach(): Promise<unknown> | undefined {
-    if (this.settled !== null) return undefined;
-    this.settled = Promise.withResolvers();
-    return this.settled.promise;
+    if (this.resolve !== null) return undefined;
+    // Not `Promise.withResolvers`, and no executor for all calls: measured, both are dearer.
+    return new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
   }
 
   /** The next attempt. Like all steps from here on it returns what a reaction hands on while the call has no promise of its own. */
@@ -187,19 +192,20 @@ export class Call {
     }
     return then.call(
       promise,
+      // They hold the attempt alone: a closure's context is made for each call.
       (value: unknown) => {
         attempt.value = value;
-        return this.close(attempt);
+        return attempt.call.close(attempt);
       },
       (error: unknown) => {
         attempt.bodyThrew(error);
-        return this.close(attempt);
+        return attempt.call.close(attempt);
       },
     );
   }
 
   /** The body has settled. */
-  private close(attempt: Attempt): unknown {
+  close(attempt: Attempt): unknown {
     const { ownContext } = attempt;
     if (ownContext !== null) {
       if (ownContext.children > 0) return this.closeLater(attempt, undefined);
@@ -265,8 +271,8 @@ export class Call {
     }
     if (this.number === 1 && retry !== null) retry.succeededAtOnce();
     this.finish(undefined, undefined);
-    if (this.settled === null) return value;
-    this.settled.resolve(value);
+    if (this.resolve === null) return value;
+    this.resolve(value);
     return undefined;
   }
 
@@ -274,7 +280,7 @@ export class Call {
   private attemptFailed(attempt: Attempt, error: unknown, judged: boolean, abandoned = false): AttemptRecord {
     const record = new AttemptRecord(this.number, error, judged, false, this.history);
     record.abandoned = abandoned;
-    record.timedOut = attempt.timer !== null && attempt.timer.inGrace && attempt.isAbort(error);
+    record.timedOut = attempt.timer !== null && attempt.timer.grace !== null && attempt.isAbort(error);
     record.startedMs = attempt.startedMs;
     if (attempt.startedMs !== null) record.durationMs = clock.now() - attempt.startedMs;
     this.history = record;
@@ -342,8 +348,8 @@ export class Call {
     this.begin();
   }
 
-  /** The caller has cancelled, or the timeout of the whole call has passed. */
-  abort(reason: unknown): void {
+  /** The caller has cancelled, or the timeout of the whole call has passed: then `error` is its error. */
+  abort(reason: unknown, error: TimeoutError | null = null): void {
     if (this.reason !== NONE) return;
     this.reason = reason;
     const { current, wait } = this;
@@ -353,7 +359,7 @@ export class Call {
       if (current !== null) this.turnedAway(current, this.stage.gates.indexOf(wait.gate!), reason);
       this.giveUp(reason, null, this.abortedBy);
     } else if (current !== null) {
-      this.abortAttempt(current, reason, this.timer ?? current.timer);
+      this.abortAttempt(current, reason, this.timer ?? current.timer, error);
     }
   }
 
@@ -361,36 +367,39 @@ export class Call {
     return this.reason instanceof TimeoutError ? 'deadline' : 'cancelled';
   }
 
-  /** Aborts the attempt in flight, and gives it its grace. */
-  private abortAttempt(attempt: Attempt, reason: unknown, timer: LayerTimer | null): void {
+  /** Aborts the attempt in flight, and gives it its grace. `error` is that of `timer`, if it has fired. */
+  private abortAttempt(attempt: Attempt, reason: unknown, timer: LayerTimer | null, error: TimeoutError | null): void {
     attempt.context.cancelFromAbove(reason);
-    if (timer === null || attempt.timer?.inGrace === true) return;
+    if (timer === null || (attempt.timer !== null && attempt.timer.grace !== null)) return;
     attempt.timer?.leave();
     timer.leave();
-    timer.inGrace = true;
+    timer.grace = { error, settled: null };
     const { graceMs } = timer.layer;
-    if (graceMs === 0) this.abandon(attempt, timer);
+    if (graceMs === 0) this.abandon(attempt, timer, timer.grace);
     else if (graceMs < Infinity) clock.start(timer, graceMs);
   }
 
   timerFired(timer: LayerTimer, attempt: Attempt | null): void {
-    if (timer.inGrace) {
-      if (this.current !== null) this.abandon(this.current, timer);
+    const { grace, layer } = timer;
+    if (grace !== null) {
+      if (this.current !== null) this.abandon(this.current, timer, grace);
       return;
     }
+    const timeoutMs = layer.timers.durationMs;
     const of = attempt === null ? this.label : `attempt ${attempt.attempt} of ${this.label}`;
-    const error = timer.passed(of);
-    if (timeoutFired.observed) timeoutFired.emit({ name: this.name, timeoutMs: timer.layer.timers.durationMs, of });
-    if (attempt === null) this.abort(error);
-    else this.abortAttempt(attempt, error, timer);
+    const error = new TimeoutError(of, timeoutMs);
+    if (timeoutFired.observed) timeoutFired.emit({ name: this.name, timeoutMs, of });
+    if (attempt === null) this.abort(error, error);
+    else this.abortAttempt(attempt, error, timer, error);
   }
 
   /** The grace is over, and the attempt has not settled: its caller is let go, it goes on. */
-  private abandon(attempt: Attempt, timer: LayerTimer): void {
+  private abandon(attempt: Attempt, { layer }: LayerTimer, grace: Grace): void {
     const { reason } = attempt.context;
     this.current = null;
-    timer.tellAbandoned();
-    timer.settled = abandonBody(this.name, reason, timer.layer.detach ? null : this.above);
+    // The error becomes the caller's only now.
+    if (grace.error !== null) (grace.error as { abandoned: boolean }).abandoned = true;
+    grace.settled = abandonBody(this.name, reason, layer.detach ? null : this.above);
     attempt.context.leave(); // it is aborted, so nothing from above can tell it anything new
     this.decide(this.attemptFailed(attempt, reason, false, true));
   }
@@ -398,7 +407,7 @@ export class Call {
   /** An abandoned attempt has come to its end. */
   private late(attempt: Attempt): undefined {
     const { failure, value } = attempt;
-    (attempt.timer?.settled ?? this.timer?.settled)?.();
+    (attempt.timer?.grace ?? this.timer?.grace)?.settled?.();
     const ok = failure === NONE;
     if (timeoutLate.observed) {
       timeoutLate.emit({
@@ -418,10 +427,10 @@ export class Call {
     this.finish(error, by);
     // A result that was judged a failure comes out as the result that it is.
     if (record !== null && record.judged && error === record.error) {
-      if (this.settled === null) return error;
-      this.settled.resolve(error);
-    } else if (this.settled === null) return Promise.reject(error as Error);
-    else this.settled.reject(error);
+      if (this.resolve === null) return error;
+      this.resolve(error);
+    } else if (this.reject === null) return Promise.reject(error as Error);
+    else this.reject(error);
     return undefined;
   }
 

@@ -4,33 +4,27 @@ import type { Attempt } from './attempt.ts';
 import type { Call } from './call.ts';
 import type { TimeoutLayer } from './layer.ts';
 
+/** The time that work has to settle after it was aborted. */
+export interface Grace {
+  /** What it was aborted with, if this timer did it. */
+  readonly error: TimeoutError | null;
+  /** The work was abandoned: to be called when it has settled. */
+  settled: (() => void) | null;
+}
+
 export class LayerTimer extends Timer {
   private readonly call: Call;
   /** Whose time it is; `null` for the whole call. */
   private readonly attempt: Attempt | null;
   readonly layer: TimeoutLayer;
-  /** The work has been aborted. */
-  inGrace = false;
-  private error: TimeoutError | null = null;
-  /** To be called when the work that was abandoned has settled. */
-  settled: (() => void) | null = null;
+  /** Once the work has been aborted. */
+  grace: Grace | null = null;
 
   constructor(call: Call, attempt: Attempt | null, layer: TimeoutLayer) {
     super();
     this.call = call;
     this.attempt = attempt;
     this.layer = layer;
-  }
-
-  /** What it aborts the work with. */
-  passed(of: string): TimeoutError {
-    return (this.error = new TimeoutError(of, this.layer.timers.durationMs));
-  }
-
-  /** The work did not settle in its grace. */
-  tellAbandoned(): void {
-    // The error is the caller's as soon as they are let go; until then it is ours.
-    if (this.error !== null) (this.error as { abandoned: boolean }).abandoned = true;
   }
 
   /** When it began, on the monotonic clock. */
