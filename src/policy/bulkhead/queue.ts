@@ -14,6 +14,7 @@ interface Gatekeeper extends Gate {
 export class Waiter extends Link implements Wait {
   readonly priority: number;
   readonly gate: Gatekeeper;
+  readonly attempt: Attempt;
   private timer: MaxWaitTimer | null = null;
   /** It has a permit, and its reaction is under way. */
   private granted = false;
@@ -24,6 +25,7 @@ export class Waiter extends Link implements Wait {
   constructor(attempt: Attempt, gate: Gatekeeper, priority: number) {
     super();
     this.gate = gate;
+    this.attempt = attempt;
     this.priority = priority;
     void this.answer.promise.then((refusal) => {
       if (this.cancelled) return;

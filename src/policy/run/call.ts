@@ -39,8 +39,9 @@ import type { FlatStage } from './stage.ts';
 
 /** Something that a call waits for, other than an attempt. */
 export interface Wait {
-  /** Before which gate it waits; `null` for a back-off. */
+  /** Before which gate it waits, and which attempt; `null` for a back-off. */
   readonly gate: Gate | null;
+  readonly attempt: Attempt | null;
   /** The call was aborted: nothing more will come of it. */
   cancel(): void;
 }
@@ -56,7 +57,7 @@ export class Call {
   startedMs: number | null = null;
   /** Of the newest attempt. */
   number = 0;
-  /** The attempt whose outcome this call waits for. */
+  /** The attempt that was let in, and whose outcome this call waits for. */
   private current: Attempt | null = null;
   /** The newest failed attempt. */
   history: AttemptRecord | null = null;
@@ -113,9 +114,7 @@ export class Call {
 
   /** The next attempt. Like all steps from here on it returns what a reaction hands on while the call has no promise of its own. */
   private begin(): unknown {
-    const attempt = new Attempt(this, ++this.number);
-    this.current = attempt;
-    return this.admit(attempt, 0);
+    return this.admit(new Attempt(this, ++this.number), 0);
   }
 
   private admit(attempt: Attempt, from: number): unknown {
@@ -130,10 +129,14 @@ export class Call {
         return this.decide(record);
       }
       if (answer === undefined) continue;
-      return answer === WAIT ? this.detach() : this.decide(this.turnedAway(attempt, place, answer));
+      if (answer !== WAIT) return this.decide(this.turnedAway(attempt, place, answer));
+      if (this.reason === NONE) return this.detach();
+      this.wait!.cancel();
+      this.wait = null;
+      return this.decide(this.turnedAway(attempt, place, this.reason)); // a hook of a gate has aborted the call
     }
     if (this.reason === NONE) return this.launch(attempt);
-    return this.decide(this.turnedAway(attempt, gates.length, this.reason)); // a hook of a gate has aborted the call
+    return this.decide(this.turnedAway(attempt, gates.length, this.reason)); // likewise
   }
 
   /** A gate that had it wait lets it in. */
@@ -150,7 +153,6 @@ export class Call {
 
   /** The attempt stands before the gate at `place`, and does not come further. */
   private turnedAway(attempt: Attempt, place: number, error: unknown): AttemptRecord {
-    this.current = null;
     attempt.failure = error;
     attempt.end();
     if (this.number > 1) this.stage.retry?.giveBack();
@@ -176,6 +178,7 @@ export class Call {
   }
 
   private launch(attempt: Attempt): unknown {
+    this.current = attempt;
     const { attemptTimeout } = this.stage;
     if (attemptTimeout !== null) {
       attempt.timer = new LayerTimer(this, attempt, attemptTimeout);
@@ -186,7 +189,8 @@ export class Call {
     if (attemptStart.observed) attemptStart.emit({ name: this.name, number: this.number });
     let promise;
     try {
-      promise = Promise.resolve(this.op(attempt));
+      // A listener may just have aborted the call.
+      promise = this.reason === NONE ? Promise.resolve(this.op(attempt)) : Promise.reject(this.reason as Error);
     } catch (error) {
       promise = Promise.reject(error);
     }
@@ -243,17 +247,20 @@ export class Call {
     let failure = attempt.failure;
     let judged = false;
     let thrown: unknown = NONE;
-    if (judge !== null && failure === NONE) {
+    const { value } = attempt;
+    const isLate = this.current !== attempt;
+    if (!isLate) this.current = null;
+    if (judge !== null && failure === NONE && !isLate) {
       try {
-        judged = judge.isFailure(attempt.value);
-        if (judged) failure = attempt.value;
+        judged = judge.isFailure(value);
+        if (judged) failure = value;
       } catch (error) {
         thrown = failure = error;
+        if (error !== value) dispose(this.name, value);
       }
     }
     for (let i = gates.length - 1; i >= 0; i--) gates[i]!.release();
-    if (this.current !== attempt) return this.late(attempt);
-    this.current = null;
+    if (isLate) return this.late(attempt);
     if (failure === NONE) return this.succeed(attempt);
     const record = this.attemptFailed(attempt, failure, judged);
     if (thrown !== NONE) record.thrown = thrown;
@@ -317,12 +324,12 @@ export class Call {
       return this.hookThrew(error, record);
     }
     if (typeof next === 'string') return this.giveUp(record.error, record, next);
+    if (record.judged) dispose(this.name, record.error);
     if (this.reason !== NONE) {
       // `onRetry` has cancelled the call.
       retry.giveBack();
       return this.giveUp(this.reason, null, this.abortedBy);
     }
-    if (record.judged) dispose(this.name, record.error);
     return this.again(next, record.refused);
   }
 
@@ -330,6 +337,7 @@ export class Call {
   private hookThrew(error: unknown, record: AttemptRecord): unknown {
     if (!addSuppressed(error, record.error) && discarded.observed)
       discarded.emit({ name: this.name, error: record.error });
+    if (record.judged && error !== record.error) dispose(this.name, record.error);
     return this.giveUp(error, null, 'verdict');
   }
 
@@ -356,11 +364,12 @@ export class Call {
     if (wait !== null) {
       this.wait = null;
       wait.cancel();
-      if (current !== null) this.turnedAway(current, this.stage.gates.indexOf(wait.gate!), reason);
+      if (wait.attempt !== null) this.turnedAway(wait.attempt, this.stage.gates.indexOf(wait.gate!), reason);
       this.giveUp(reason, null, this.abortedBy);
     } else if (current !== null) {
       this.abortAttempt(current, reason, this.timer ?? current.timer, error);
     }
+    // Else a hook did it, between two steps: the next one looks at `reason`.
   }
 
   private get abortedBy(): StoppedBy {
@@ -496,6 +505,7 @@ class CallLink extends Watcher {
 
 class BackoffWait extends Timer implements Wait {
   readonly gate = null;
+  readonly attempt = null;
   private readonly call: Call;
   private readonly runInContext: RunInContext = captureContext();
 
@@ -518,6 +528,7 @@ class BackoffWait extends Timer implements Wait {
 /** A wait of no time, for the microtask queue to turn. */
 class TurnWait implements Wait {
   readonly gate = null;
+  readonly attempt = null;
   private call: Call | null;
 
   constructor(call: Call) {
