@@ -35,7 +35,7 @@ export interface BulkheadSnapshot {
   readonly serviceMs: number;
   /** Of how many intervals that is the average. */
   readonly intervals: number;
-  /** How many departures there were since the last of them. */
+  /** How many departures in a row taught nothing since. */
   readonly departures: number;
 }
 
@@ -49,7 +49,7 @@ export class BulkheadCell {
   private serviceMs = 0;
   /** How many intervals it has seen, counted up to `remembered`. */
   private intervals = 0;
-  /** Since the last interval that counted. */
+  /** In a row that taught nothing. */
   private departures = 0;
   /** When the last departure was; `NaN` when the queue has been empty since. */
   private departedMs = NaN;
@@ -83,9 +83,9 @@ export class BulkheadCell {
 
   /** Work has ended. True: its permit goes to the first waiter. `now` is called only then. */
   leave(now: () => number): boolean {
-    this.departures++;
     if (this.waiting === 0) {
       this.inFlight--;
+      this.departures++;
       return false;
     }
     this.handOver(now());
@@ -134,6 +134,7 @@ export class BulkheadCell {
     const intervalMs = nowMs - this.departedMs;
     // Not so if there is none, or if another clock was put in force.
     if (intervalMs >= 0) this.learn(intervalMs * this.limit);
+    else this.departures++;
     this.departedMs = nowMs;
     this.abandonPlace();
   }
