@@ -56,6 +56,7 @@ describe('after something may have been sent, an error is ambiguous and counts a
     ['ECONNABORTED', undefined, 'connection lost'],
     ['ENETRESET', undefined, 'connection lost'],
     ['EPROTO', 'write', 'connection lost'],
+    ['EPROTO', undefined, 'connection lost'],
     ['EHOSTUNREACH', 'read', 'connection lost'],
     ['ENETUNREACH', 'write', 'connection lost'],
     ['ENETDOWN', 'read', 'connection lost'],
@@ -162,6 +163,16 @@ test.each([
   'ER_LOCK_DEADLOCK',
   'ECONNREFUSED_NOT',
   'XECONNREFUSED',
+  'XENOTFOUND',
+  'ENOTFOUNDS',
+  'XEMFILE',
+  'EMFILES',
+  'EHOSTUNREACHABLE',
+  'XETIMEDOUT',
+  'ETIMEDOUTS',
+  'XEPIPE',
+  'EPIPES',
+  'XHPE_INVALID',
   'XENOENT',
   'ENOENTS',
   'TIMEOUT',
@@ -171,6 +182,10 @@ test.each([
   'XUND_ERR_SOCKET',
 ])('another code, %s, is not known, and is told', (code) => {
   expect(classify(system(code))).toEqual({ verdict: 'unknown', reason: 'unknown', health: 'down', code });
+});
+
+test.each(['reconnect', 'spread', 'connection', 'getaddrinfo'])('another system call, %s, is no phase', (syscall) => {
+  expect(classify(system('EWHATEVER', syscall)).verdict).toBe('unknown');
 });
 
 test.each([5, 23, {}, ['ECONNREFUSED'], { toString: () => 'ECONNREFUSED' }, Symbol('EPIPE'), null, true])(
