@@ -1,0 +1,100 @@
+/**
+ * Compares the policies with the reference on random stacks. Exit code 1 on a difference.
+ *
+ *   --programs N     how many scripts [2000]
+ *   --seed TEXT      any text, a commit hash say [random, printed]
+ *   --from INDEX     begins there, to resume a long run
+ *   --only INDEX     one script, with both traces
+ *   --workers N      processes beside each other [1]
+ *   --progress       a line every second
+ */
+import { fork } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { check } from './check.ts';
+import { generate } from './generate.ts';
+import { compare, report } from './stacks.ts';
+import { both } from './trace.ts';
+
+const { values } = parseArgs({
+  options: {
+    programs: { type: 'string', default: '2000' },
+    seed: { type: 'string', default: randomBytes(4).toString('hex') },
+    from: { type: 'string', default: '0' },
+    only: { type: 'string' },
+    workers: { type: 'string', default: '1' },
+    progress: { type: 'boolean', default: false },
+  },
+});
+
+const seed = values.seed;
+const from = count('from', values.from, 0);
+const programs = count('programs', values.programs, 1);
+const workers = count('workers', values.workers, 1);
+
+if (values.only !== undefined) await only(count('only', values.only, 0));
+else if (workers > 1) await manage();
+else await work();
+
+/** A number of the command line, or a refusal that names it. */
+function count(name: string, text: string, least: number): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= least) return number;
+  console.error(`--${name} must be a whole number from ${least}; it is '${text}'`);
+  process.exit(2);
+}
+
+async function only(index: number): Promise<void> {
+  const script = generate(seed, index);
+  console.log(JSON.stringify(script));
+  const verdict = await check(script);
+  if ('skipped' in verdict) return console.log(`not compared: ${verdict.skipped}`);
+  if ('same' in verdict) return console.log('the same');
+  const { expected, actual } = verdict.differs;
+  console.log(both(expected, actual, ['rules  ', 'policy ']));
+  const { finding } = await compare(seed, index, index + 1);
+  if (finding) console.log(`\n${report(seed, finding)}`);
+  process.exitCode = 1;
+}
+
+async function work(): Promise<void> {
+  const startedAt = performance.now();
+  let toldAt = startedAt;
+  const { compared, skipped, finding } = await compare(seed, from, from + programs, (index) => {
+    const now = performance.now();
+    if (!values.progress || now - toldAt < 1000) return;
+    toldAt = now;
+    const rate = Math.round(((index - from) / (now - startedAt)) * 1000);
+    console.error(`${index - from} of ${programs} scripts, ${rate}/s (go on: --seed ${seed} --from ${index})`);
+  });
+  const ms = performance.now() - startedAt;
+  const left = [...skipped].map(([reason, n]) => `\n  not compared: ${n}, ${reason}`).join('');
+  console.log(
+    `Seed ${seed}: ${compared} scripts compared in ${(ms / 1000).toFixed(1)} s (${Math.round((compared / ms) * 1000)}/s)${left}`,
+  );
+  console.log(finding ? report(seed, finding) : 'No difference.');
+  if (finding) process.exitCode = 1;
+}
+
+/** Each worker takes a range of its own; the first difference ends them all. */
+async function manage(): Promise<void> {
+  const share = Math.ceil(programs / workers);
+  const children = Array.from({ length: workers }, (_, i) => {
+    const mine = Math.max(1, Math.min(share, programs - i * share));
+    const range = ['--seed', seed, '--from', String(from + i * share), '--programs', String(mine)];
+    return fork(import.meta.filename, [...range, ...(values.progress ? ['--progress'] : [])]);
+  });
+  const codes = await Promise.all(
+    children.map(
+      (child) =>
+        new Promise<number>((resolve) => {
+          child.on('exit', (code) => {
+            if (code) for (const other of children) other.kill();
+            resolve(code ?? 1);
+          });
+        }),
+    ),
+  );
+  process.exitCode = Math.max(...codes);
+}

@@ -1,0 +1,701 @@
+/**
+ * The reference: an interpreter of random stacks that knows the rules of policies (P1 to P9) and of scopes, and nothing of `src`. It says what
+ * a script must do; `run.ts` says what it does.
+ *
+ * Every layer is a function around the ones inside it, and is told by a callback what came out of them. That is all: no flat run, no states.
+ * What has state is in `models.ts`, the list of timers in `world.ts`.
+ */
+import { backoffDelay } from './backoffs.ts';
+import { known, type Known } from './kinds.ts';
+import { Breaker, Budget, Bulkhead } from './models.ts';
+import type {
+  AbortEnd,
+  AttemptScript,
+  CallerScript,
+  CleanupScript,
+  EffectScript,
+  FallbackScript,
+  LayerScript,
+  RetryScript,
+  Script,
+  Thrown,
+  TimeoutScript,
+} from './script.ts';
+import { time, Trace } from './trace.ts';
+import { World, type Timer } from './world.ts';
+
+/** Anything that can come out of a call in place of a success; also a result that was judged a failure. */
+class Fault {
+  readonly label: string;
+  readonly known: Known;
+  /** A kind of error, of a judged result, or the name of the library's class. */
+  readonly kind: string;
+  readonly retryAfter: number | undefined;
+  readonly suppressed: Fault[] = [];
+  cause: Fault | undefined;
+
+  constructor(label: string, kind: string, what: Known, retryAfter?: number) {
+    this.label = label;
+    this.kind = kind;
+    this.known = what;
+    this.retryAfter = retryAfter;
+  }
+
+  /** R10: once each, and never itself. A primitive keeps nothing. */
+  keep(other: Fault): void {
+    if (this.kind !== 'text' && this.kind !== 'nothing' && other !== this && !this.suppressed.includes(other))
+      this.suppressed.push(other);
+  }
+}
+
+const TIMED_OUT: Known = { verdict: 'ambiguous', health: 'down', code: 'TIMEOUT' };
+const REFUSED: Known = { verdict: 'transient', health: 'none' };
+
+/** Why a context was aborted: by the caller (or their scope), or by a timeout of a layer. */
+interface Reason {
+  readonly fault: Fault;
+  readonly by: TimeoutScript | 'caller' | 'scope';
+}
+
+/** What cancellation and deadlines pass down by. */
+class Context {
+  reason: Reason | undefined;
+  readonly deadline: number;
+  /** The timeouts of layers above, outermost first. */
+  readonly timeouts: readonly TimeoutScript[];
+  readonly #above: Context | undefined;
+  readonly #below = new Set<Context>();
+  readonly #listeners = new Set<() => void>();
+
+  constructor(above?: Context, deadline = Infinity, timeout?: TimeoutScript) {
+    this.#above = above;
+    above?.#below.add(this);
+    this.reason = above?.reason;
+    this.deadline = Math.min(deadline, above?.deadline ?? Infinity);
+    this.timeouts = [...(above?.timeouts ?? []), ...(timeout ? [timeout] : [])];
+  }
+
+  abort(reason: Reason): void {
+    if (this.reason) return;
+    const whole = this.#unaborted();
+    for (const context of whole) context.reason = reason;
+    for (const context of whole) for (const listener of [...context.#listeners]) listener();
+  }
+
+  #unaborted(): Context[] {
+    return this.reason ? [] : [this, ...[...this.#below].flatMap((context) => context.#unaborted())];
+  }
+
+  /** Returns how to stop listening. */
+  onAbort(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  end(): void {
+    this.#above?.#below.delete(this);
+  }
+}
+
+/** A value, by name. */
+interface Value {
+  readonly label: string;
+  readonly judged: string | undefined;
+  readonly disposable: boolean;
+}
+
+/** What comes out of a layer: a value, or a fault. */
+interface Out {
+  readonly value?: Value;
+  readonly fault?: Fault;
+  /** The fault is the reason of this abort. */
+  readonly endedBy?: Reason;
+  /** A layer let it not run. */
+  readonly refused?: boolean;
+  /** The operation was called. */
+  readonly ran?: boolean;
+  readonly abandoned?: boolean;
+  readonly stoppedBy?: string;
+}
+
+type Done = (out: Out) => void;
+
+/** A permit: it follows the work. */
+interface Holder {
+  /** Bodies that have not unwound. */
+  live: number;
+  /** What is inside has come to something. */
+  done: boolean;
+  readonly release: () => void;
+}
+
+/** Where a layer stands. */
+interface Place {
+  readonly call: Call;
+  readonly context: Context;
+  readonly layers: readonly LayerScript[];
+  readonly index: number;
+  readonly holders: readonly Holder[];
+}
+
+interface Call {
+  readonly number: number;
+  readonly caller: CallerScript;
+  readonly list: string;
+  readonly context: Context;
+  readonly startedAt: number;
+  readonly history: string[];
+  attempt: number;
+  /** Abandoned bodies that the scope around the call waits for. */
+  held: number;
+  onFreed: (() => void) | undefined;
+}
+
+export function interpret(script: Script, random: () => number): Trace {
+  return new Reference(script, random).run();
+}
+
+class Reference {
+  readonly #world = new World();
+  readonly #trace = new Trace();
+  readonly #script: Script;
+  readonly #random: () => number;
+  readonly #budgets: readonly Budget[];
+  readonly #breakers: readonly Breaker[];
+  readonly #bulkheads: readonly Bulkhead[];
+  /** Of each retry layer. */
+  readonly #budgetOf = new Map<RetryScript, Budget | undefined>();
+  readonly #shared = new Fault('shared', 'shared', known.shared);
+  /** Retries that have said that one should declare `idempotent`. */
+  readonly #warned = new Set<RetryScript>();
+  #abandoned = 0;
+  #unsettled = 0;
+
+  constructor(script: Script, random: () => number) {
+    this.#script = script;
+    this.#random = random;
+    this.#budgets = script.budgets.map((budget) => new Budget(budget));
+    this.#breakers = script.breakers.map(
+      (breaker, i) =>
+        new Breaker(breaker, this.#world, (from, to) => this.#note(`breaker ${i}`, `${from} → ${to}`)),
+    );
+    this.#bulkheads = script.bulkheads.map((bulkhead) => new Bulkhead(bulkhead, this.#world));
+    for (const layer of script.stacks.flat())
+      if (layer.type === 'retry')
+        this.#budgetOf.set(
+          layer,
+          typeof layer.budget === 'number' ? this.#budgets[layer.budget] : layer.budget ? new Budget(layer.budget) : undefined,
+        );
+  }
+
+  run(): Trace {
+    this.#script.callers.forEach((caller, number) => this.#world.after(caller.at, () => this.#caller(caller, number)));
+    this.#world.run();
+    this.#budgets.forEach((budget, i) => {
+      budget.trickle(this.#world.now);
+      this.#trace.note('end', `budget ${i}: ${time(budget.tokens)}`);
+    });
+    this.#bulkheads.forEach((bulkhead, i) =>
+      this.#trace.note('end', `bulkhead ${i}: ${bulkhead.inFlight} in flight, ${bulkhead.waiting} waiting`),
+    );
+    this.#breakers.forEach((breaker, i) => this.#trace.note('end', `breaker ${i}: ${breaker.state}`));
+    this.#trace.note('end', `${this.#abandoned} abandoned`);
+    this.#trace.note('end', `at ${time(this.#world.now)}`);
+    if (this.#unsettled > 0) this.#trace.skip = 'it never ends';
+    if (this.#world.tied) this.#trace.skip = 'two timers at one instant';
+    return this.#trace;
+  }
+
+  #note(list: string, line: string): void {
+    this.#trace.note(list, `${time(this.#world.now)} ${line}`);
+  }
+
+  #fault(thrown: Thrown, site: string): Fault {
+    if (thrown.kind === 'shared') return this.#shared;
+    const label = thrown.kind === 'nothing' ? 'undefined' : `${thrown.kind}@${site}`;
+    return new Fault(label, thrown.kind, known[thrown.kind], thrown.retryAfter);
+  }
+
+  // --- callers
+
+  #caller(caller: CallerScript, number: number): void {
+    this.#unsettled++;
+    const list = `caller ${number}`;
+    const outside = new Context();
+    const cancel = (): void =>
+      outside.abort({ fault: new Fault(`reason@${number}`, 'unknown', known.unknown), by: 'caller' });
+    const aborts = caller.abortAfter ?? Infinity;
+    if (aborts < 0) cancel();
+    const timer = aborts >= 0 ? this.#world.after(aborts, cancel) : undefined;
+    const begin = (context: Context, settled: (call: Call) => void): void => {
+      const call: Call = {
+        number,
+        caller,
+        list,
+        context,
+        startedAt: this.#world.now,
+        history: [],
+        attempt: 1,
+        held: 0,
+        onFreed: undefined,
+      };
+      this.#call(call, () => {
+        this.#unsettled--;
+        settled(call);
+      });
+    };
+    if (!caller.scope) begin(outside, () => this.#world.stop(timer));
+    else this.#inScope(caller.scope, outside, list, timer, begin);
+  }
+
+  /** The scope around a call (R6, R15). */
+  #inScope(
+    { timeout, cleanup }: NonNullable<CallerScript['scope']>,
+    outside: Context,
+    list: string,
+    cancelling: Timer | undefined,
+    begin: (context: Context, settled: (call: Call) => void) => void,
+  ): void {
+    const end = (how: string): void => {
+      this.#world.stop(cancelling);
+      this.#note(list, `scope ends: ${how}`);
+    };
+    if (outside.reason) {
+      this.#unsettled--;
+      return end(outside.reason.fault.label);
+    }
+    const context = new Context(outside, timeout === undefined ? Infinity : this.#world.now + timeout);
+    const timer = this.#world.after(timeout ?? Infinity, () =>
+      context.abort({ fault: this.#timeoutError(timeout as number, false), by: 'scope' }),
+    );
+    begin(context, (call) => {
+      this.#world.stop(timer);
+      const unwind = (): void => {
+        if (cleanup) this.#note(list, 'cleanup of the scope');
+        end('ok');
+      };
+      // P5.5: a scope without cleanups does not wait.
+      if (cleanup && call.held > 0) call.onFreed = unwind;
+      else unwind();
+    });
+  }
+
+  #timeoutError(ms: number, abandoned: boolean): Fault {
+    return new Fault(`TimeoutError ${time(ms)}${abandoned ? ' abandoned' : ''}`, 'TimeoutError', TIMED_OUT);
+  }
+
+  // --- a call
+
+  #call(call: Call, settled: () => void): void {
+    const { context, list, history } = call;
+    const finish = (out: Out): void => {
+      const stoppedBy = out.fault && (out.stoppedBy ?? this.#stoppedBy(call, out));
+      if (history.length === 0 && out.fault && out.ran !== undefined) this.#record(call, out, 1, 0);
+      this.#note(list, `settled: ${this.#shown(out)}`);
+      if (isTold(call.caller, out)) {
+        this.#note(list, `stopped by ${stoppedBy}`);
+        for (const line of history) this.#note(list, line);
+      }
+      settled();
+    };
+    if (context.reason) return finish({ fault: context.reason.fault, endedBy: context.reason });
+    this.#enter({ call, context, layers: this.#script.stacks[call.caller.stack] ?? [], index: 0, holders: [] }, finish);
+  }
+
+  #shown({ value, fault }: Out): string {
+    if (value) return value.label;
+    if (!fault) throw new Error('neither a value nor a fault');
+    const beside = fault.suppressed.map((other) => other.label).join(', ');
+    return `${fault.kind in known && isJudged(fault.kind) ? '' : 'throws '}${fault.label}${beside ? ` beside ${beside}` : ''}${fault.cause ? ` because of ${fault.cause.label}` : ''}`;
+  }
+
+  /** P3.14. */
+  #stoppedBy(call: Call, out: Out): string {
+    if (out.refused) return 'refused';
+    if (call.context.reason) return 'cancelled';
+    return out.endedBy ? 'deadline' : 'attempts';
+  }
+
+  #record(call: Call, out: Out, number: number, waited: number): void {
+    const fault = out.fault as Fault;
+    call.history.push(
+      `attempt ${number}: ${fault.label}, ${fault.known.verdict}, after ${time(waited)}${out.refused ? ', refused' : ''}${out.abandoned ? ', abandoned' : ''}`,
+    );
+  }
+
+  #enter(place: Place, done: Done): void {
+    const layer = place.layers[place.index];
+    const inside = { ...place, index: place.index + 1 };
+    switch (layer?.type) {
+      case undefined:
+        return this.#attempt(place, done);
+      case 'retry':
+        return this.#retry(layer, inside, done);
+      case 'timeout':
+        return this.#timeout(layer, inside, done);
+      case 'breaker':
+        return this.#breaker(layer.which, inside, done);
+      case 'bulkhead':
+        return this.#bulkhead(layer.which, inside, done);
+      case 'fallback':
+        return this.#fallback(layer, inside, done);
+      case 'failWhen':
+        return this.#enter(inside, (out) => done(judge(out)));
+    }
+  }
+
+  /** What a wait, or an attempt, comes to that was ended by an abort (P2.3, P5.3). */
+  #ended({ call, context }: Place): Out {
+    const reason = call.context.reason ?? context.reason;
+    if (!reason) throw new Error('not aborted');
+    return { fault: reason.fault, endedBy: reason };
+  }
+
+  #dispose(call: Call, value: Value | undefined): void {
+    if (value?.disposable) this.#note(call.list, `disposes of ${value.label}`);
+  }
+
+  // --- layers
+
+  /** P3. */
+  #retry(layer: RetryScript, inside: Place, done: Done): void {
+    const { call, context } = inside;
+    const budget = this.#budgetOf.get(layer);
+    let number = 0;
+    let waited = 0;
+    let backoff = 0;
+    const attempt = (): void => {
+      number++;
+      call.attempt = number;
+      this.#enter(inside, (out) => ended(out));
+    };
+    const ended = (out: Out): void => {
+      if (number > 1 && !out.ran) budget?.add(1); // P3.11
+      if (!out.fault) {
+        if (number === 1) budget?.deposit();
+        return done(out);
+      }
+      this.#record(call, out, number, waited);
+      const next = decide(out, out.fault);
+      if (typeof next === 'string') return done({ ...out, stoppedBy: next });
+      if (layer.onRetryThrows === number) {
+        budget?.add(1);
+        const hook = new Fault(`hook@${call.number}.${number}`, 'unknown', known.unknown);
+        hook.keep(out.fault);
+        return done({ fault: hook, ran: true, stoppedBy: 'attempts' });
+      }
+      this.#dispose(call, out.value);
+      wait(next);
+    };
+    const decide = (out: Out, fault: Fault): string | number => {
+      const idempotent = call.caller.idempotent ?? layer.idempotent;
+      if (call.context.reason) return 'cancelled';
+      if (context.reason) return 'deadline';
+      if (number >= layer.attempts) return 'attempts';
+      if (out.abandoned && idempotent !== true) {
+        this.#warn(layer, idempotent);
+        return 'ambiguous';
+      }
+      const no = this.#verdict(layer, out, fault, idempotent);
+      if (no) return no;
+      backoff = backoffDelay(layer.backoff, number, backoff, this.#random());
+      if (fault.retryAfter !== undefined && fault.retryAfter > (layer.maxRetryAfter ?? 60_000)) return 'retryAfter';
+      const delay = (fault.retryAfter ?? 0) + backoff;
+      const then = this.#world.now + delay;
+      if (this.#world.exceeds(then, call.startedAt + (layer.maxElapsed ?? Infinity))) return 'maxElapsed';
+      if (this.#world.exceeds(then + (layer.minAttemptTime ?? 10), context.deadline)) return 'deadline';
+      if (budget && !budget.withdraw(this.#world)) return 'budget';
+      return delay;
+    };
+    const wait = (delay: number): void => {
+      waited = delay;
+      if (delay === 0) return attempt();
+      const timer = this.#world.after(delay, () => {
+        forget();
+        attempt();
+      });
+      const forget = context.onAbort(() => {
+        this.#world.stop(timer);
+        forget();
+        budget?.add(1);
+        done({ ...this.#ended(inside), stoppedBy: call.context.reason ? 'cancelled' : 'deadline' });
+      });
+    };
+    attempt();
+  }
+
+  /** P3.4: why it is not retried, if it is not. */
+  #verdict(layer: RetryScript, out: Out, fault: Fault, idempotent: boolean | undefined): string | undefined {
+    const asked = layer.retryIf?.[fault.kind];
+    if (asked !== undefined) return asked ? undefined : 'verdict';
+    const named = layer.retryOn?.some((match) =>
+      match === 'TypeError' ? fault.kind === 'bug' : match === fault.known.code,
+    );
+    if (out.refused && !named) return 'refused';
+    if (fault.known.code === 'COMMIT_UNKNOWN') return 'ambiguous';
+    if (layer.retryOn && !named) return 'verdict';
+    if (fault.known.verdict === 'permanent' && !named) return 'verdict';
+    if (fault.known.verdict === 'ambiguous' && idempotent !== true) {
+      this.#warn(layer, idempotent);
+      return 'ambiguous';
+    }
+    return undefined;
+  }
+
+  /** P3.10. */
+  #warn(layer: RetryScript, idempotent: boolean | undefined): void {
+    if (idempotent !== undefined || this.#warned.has(layer)) return;
+    this.#warned.add(layer);
+    this.#note('warnings', 'by an event');
+    this.#note('warnings', 'on the console');
+  }
+
+  /** P5. */
+  #timeout(layer: TimeoutScript, inside: Place, done: Done): void {
+    const context = new Context(inside.context, this.#world.now + layer.after, layer);
+    const timer = this.#world.after(layer.after, () =>
+      context.abort({ fault: this.#timeoutError(layer.after, false), by: layer }),
+    );
+    this.#enter({ ...inside, context }, (out) => {
+      this.#world.stop(timer);
+      context.end();
+      done(out);
+    });
+  }
+
+  /** P6. */
+  #breaker(which: number, inside: Place, done: Done): void {
+    const breaker = this.#breakers[which] as Breaker;
+    const script = this.#script.breakers[which];
+    const answer = breaker.enter();
+    if (typeof answer === 'number' && !script?.dryRun) {
+      const label = `CircuitOpenError ${breaker.state} ${time(answer)}`;
+      const fault = new Fault(label, 'CircuitOpenError', { ...REFUSED, code: 'CIRCUIT_OPEN' }, answer);
+      return done({ fault, refused: true, ran: false });
+    }
+    const pass = typeof answer === 'number' ? { at: this.#world.now, period: undefined } : answer;
+    this.#enter(inside, (out) => {
+      breaker.settle(pass, this.#effect(which, pass.at, inside, out));
+      done(out);
+    });
+  }
+
+  /** P6.6. */
+  #effect(which: number, at: number, { context }: Place, { fault, endedBy }: Out): EffectScript {
+    const { judge, blameAfter } = this.#script.breakers[which] as Script['breakers'][number];
+    const judged = judge?.[fault?.kind ?? 'value'];
+    if (judged) return judged;
+    if (!fault) return 'success';
+    if (endedBy?.by === 'caller') return 'neither';
+    // The context around the breaker was aborted: a deadline outside of it.
+    if (endedBy && endedBy === context.reason)
+      return this.#world.exceeds(at + blameAfter, this.#world.now) ? 'neither' : 'failure';
+    return { down: 'failure', up: 'success', none: 'neither' }[fault.known.health] as EffectScript;
+  }
+
+  /** P7. */
+  #bulkhead(which: number, inside: Place, done: Done): void {
+    const bulkhead = this.#bulkheads[which] as Bulkhead;
+    const { queue, maxWait, priority, dryRun } = bulkhead.script;
+    const { call, context } = inside;
+    const refuse = (reason: string): void =>
+      done({
+        fault: new Fault(`BulkheadFullError ${reason}`, 'BulkheadFullError', { ...REFUSED, code: 'BULKHEAD_FULL' }),
+        refused: true,
+        ran: false,
+      });
+    const letIn = (): void => {
+      const holder: Holder = { live: 0, done: false, release: () => bulkhead.leave() };
+      this.#enter({ ...inside, holders: [...inside.holders, holder] }, (out) => {
+        holder.done = true;
+        if (holder.live === 0) holder.release();
+        done(out);
+      });
+    };
+    if (bulkhead.hasRoom() || dryRun) {
+      bulkhead.inFlight++;
+      return letIn();
+    }
+    if (bulkhead.waiting >= queue) return refuse('full');
+    if (this.#world.exceeds(this.#world.now + bulkhead.expectedWait(), context.deadline)) return refuse('deadline');
+    const stopWaiting = (): void => {
+      this.#world.stop(timer);
+      forget();
+    };
+    const rank = priority === 'caller' ? call.caller.priority : priority === 'attempt' ? call.attempt : 0;
+    const waiter = bulkhead.queueUp(rank, () => {
+      stopWaiting();
+      letIn();
+    });
+    const timer = this.#world.after(maxWait ?? Infinity, () => {
+      stopWaiting();
+      bulkhead.leaveQueue(waiter);
+      refuse('maxWait');
+    });
+    const forget = context.onAbort(() => {
+      stopWaiting();
+      bulkhead.leaveQueue(waiter);
+      done(this.#ended(inside));
+    });
+  }
+
+  /** P8. */
+  #fallback({ fn }: FallbackScript, inside: Place, done: Done): void {
+    const { call, context } = inside;
+    this.#enter(inside, (out) => {
+      if (!out.fault || call.context.reason || context.reason) return done(out);
+      const first = out.fault;
+      this.#dispose(call, out.value);
+      if (!fn?.fails)
+        return done({ value: plain(`fallback@${call.number}`), ran: out.ran === true });
+      const fault = this.#fault(fn.fails, `${call.number}.fallback`);
+      fault.keep(first);
+      if (fault.kind !== 'frozen') fault.cause ??= first;
+      done({ ...out, fault });
+    });
+  }
+
+  // --- attempts
+
+  /** P1.3, P5.3, P5.4: the body, its cleanups, and who is let go when. */
+  #attempt(place: Place, done: Done): void {
+    const { call, context, holders } = place;
+    const number = call.attempt;
+    const site = `${call.number}.${number}`;
+    const script = call.caller.attempts[Math.min(number, call.caller.attempts.length) - 1] as AttemptScript;
+    let settled = false;
+    let abandoned = false;
+    let grace: Timer | undefined;
+    let settling: Timer | undefined;
+
+    const begin = (): void => {
+      this.#note(call.list, `starts attempt ${number}`);
+      for (const holder of holders) holder.live++;
+      if (script.after === undefined) settle(script.end);
+      else settling = this.#world.after(script.after, () => settle(script.end));
+    };
+    const aborted = (): void => {
+      if (script.onAbort && !settled) {
+        const { after, end } = script.onAbort;
+        this.#world.stop(settling);
+        if (after > 0) settling = this.#world.after(after, () => settle(end));
+      }
+      const graceMs = this.#grace(context);
+      if (graceMs === 0) letGo();
+      else if (graceMs !== undefined) grace = this.#world.after(graceMs, letGo);
+      if (script.onAbort?.after === 0) settle(script.onAbort.end);
+    };
+    const letGo = (): void => {
+      abandoned = true;
+      this.#abandoned++;
+      if (!this.#detached(context)) call.held++;
+      const { endedBy, fault } = this.#ended(place);
+      const timeoutOf = endedBy?.by;
+      const own = typeof timeoutOf === 'object' ? this.#timeoutError(timeoutOf.after, true) : fault;
+      done({ fault: own as Fault, endedBy: endedBy as Reason, ran: true, abandoned: true });
+    };
+    const settle = (end: AbortEnd): void => {
+      if (settled) return;
+      settled = true;
+      const cancelled = context.reason !== undefined;
+      this.#unwind({ site, call, cancelled, done: unwound }, script.cleanups, this.#settled(end, site, context), []);
+    };
+    const unwound = (state: State): void => {
+      forget();
+      this.#world.stop(grace);
+      for (const holder of holders) holder.live--;
+      if (abandoned) this.#late(place, state);
+      else if (state === context.reason?.fault) done({ ...this.#ended(place), ran: true });
+      else done(state instanceof Fault ? { fault: state, ran: true } : { value: state, ran: true });
+    };
+    const forget = context.onAbort(aborted);
+    begin();
+  }
+
+  /** How long an aborted attempt has; without a timeout, as long as it takes. */
+  #grace({ timeouts }: Context): number | undefined {
+    const innermost = timeouts.at(-1);
+    return innermost && (innermost.grace ?? Infinity);
+  }
+
+  #detached({ timeouts }: Context): boolean {
+    return timeouts.at(-1)?.detach === true;
+  }
+
+  #late({ call, context, holders }: Place, state: State): void {
+    this.#abandoned--;
+    if (!(state instanceof Fault)) this.#dispose(call, state);
+    for (const holder of holders) if (holder.done && holder.live === 0) holder.release();
+    if (this.#detached(context)) return;
+    call.held--;
+    if (call.held === 0) call.onFreed?.();
+  }
+
+  #settled(end: AbortEnd, site: string, { reason }: Context): State {
+    switch (end.as) {
+      case 'value':
+        return { label: `value@${site}`, judged: undefined, disposable: end.disposable === true };
+      case 'judged':
+        return { label: `${end.kind}@${site}`, judged: end.kind, disposable: end.disposable === true };
+      case 'error':
+        return this.#fault(end.error, site);
+      default:
+        if (!reason) throw new Error('not aborted');
+        return reason.fault;
+    }
+  }
+
+  /** Cleanups, last in first out, one at a time (rules 1, 2, 8; R7, R8). */
+  #unwind(frame: Frame, cleanups: readonly CleanupScript[], state: State, recovered: readonly Fault[]): void {
+    const { site, call, cancelled } = frame;
+    const index = cleanups.length - 1;
+    const cleanup = cleanups[index];
+    if (!cleanup) return frame.done(state);
+    const run = (): void => {
+      this.#note(call.list, `cleanup ${site}.${index}`);
+      const left = cleanups.slice(0, index);
+      const recovers = cleanup.recovers && state instanceof Fault && !cancelled;
+      const next = recovers ? plain(`recovered@${site}.${index}`) : state;
+      const all = recovers ? [...recovered, state] : recovered;
+      if (!cleanup.fails) return this.#unwind(frame, left, next, all);
+      const fault = this.#fault(cleanup.fails, `${site}.${index}`);
+      if (next instanceof Fault) next.keep(fault);
+      else for (const other of all) fault.keep(other);
+      this.#unwind(frame, left, next instanceof Fault ? next : fault, next instanceof Fault ? all : []);
+    };
+    if (cleanup.after === undefined) run();
+    else this.#world.after(cleanup.after, run);
+  }
+}
+
+/** A scope that unwinds. */
+interface Frame {
+  readonly site: string;
+  readonly call: Call;
+  readonly cancelled: boolean;
+  readonly done: (state: State) => void;
+}
+
+/** How a scope stands. */
+type State = Value | Fault;
+
+function plain(label: string): Value {
+  return { label, judged: undefined, disposable: false };
+}
+
+/** P2.2: `run` tells of errors alone, and not of primitives, nor for sure of errors that several calls share. */
+function isTold({ by }: CallerScript, { value, fault }: Out): boolean {
+  return by === 'settle' || (!value && !['shared', 'text', 'nothing'].includes(fault?.kind ?? ''));
+}
+
+function isJudged(kind: string): boolean {
+  return kind.startsWith('status') || kind === 'odd';
+}
+
+/** P1.6: a result that is judged a failure stands in the place of an error. */
+function judge(out: Out): Out {
+  const { value } = out;
+  if (!value?.judged) return out;
+  const what = known[value.judged as keyof typeof known];
+  return { ...out, fault: new Fault(value.label, value.judged, what), value };
+}

@@ -1,0 +1,482 @@
+/**
+ * Runs a script in the real policies, on virtual time, through the public exports alone, and writes down the same trace as the reference.
+ * After each script nothing may be left: no timer, no rejection that nobody handles, no abandoned body. Everything that is called must
+ * be called in the async context of its own call (P2.7).
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import process from 'node:process';
+import {
+  abandoned,
+  attemptsOf,
+  breaker,
+  budget,
+  bulkhead,
+  CircuitOpenError,
+  BulkheadFullError,
+  constant,
+  conflict,
+  contextKey,
+  decorrelated,
+  exponential,
+  failWhen,
+  fallback,
+  HoldfastError,
+  linear,
+  onEvent,
+  permanent,
+  policy,
+  retry,
+  scope,
+  sequence,
+  stoppedBy,
+  suppressedErrors,
+  timeout,
+  TimeoutError,
+  transient,
+} from '../../src/index.ts';
+import type {
+  AttemptReport,
+  Backoff,
+  Breaker,
+  BreakerOptions,
+  Budget,
+  Bulkhead,
+  BulkheadOptions,
+  Policy,
+  RetryOptions,
+  Scope,
+} from '../../src/index.ts';
+import { virtualTime } from '../../src/testing/index.ts';
+import type {
+  AbortEnd,
+  AttemptScript,
+  BackoffScript,
+  BreakerScript,
+  BulkheadScript,
+  CallerScript,
+  CleanupScript,
+  JudgedKind,
+  LayerScript,
+  Match,
+  RetryScript,
+  Script,
+  Thrown,
+} from './script.ts';
+import { time, Trace } from './trace.ts';
+
+const PRIORITY = contextKey<number>('priority');
+
+class CommitUnknownError extends HoldfastError {
+  static override readonly code: string = 'COMMIT_UNKNOWN';
+  readonly code: string = 'COMMIT_UNKNOWN';
+}
+
+/** A result, as the operation returns it. */
+class Result {
+  readonly label: string;
+  readonly judged: JudgedKind | undefined;
+  readonly status: number | undefined;
+
+  constructor(label: string, judged?: JudgedKind) {
+    this.label = label;
+    this.judged = judged;
+    this.status = judged?.startsWith('status') ? Number(judged.slice(7)) : undefined;
+  }
+}
+
+/** An error of this kind, as `kinds.ts` describes it. */
+export function makeError({ kind, retryAfter }: Thrown, label: string): unknown {
+  switch (kind) {
+    case 'transient':
+      return transient(new Error(label));
+    case 'busy':
+      return transient(new Error(label), { retryAfter: retryAfter ?? 0 });
+    case 'permanent':
+      return permanent(new Error(label));
+    case 'conflict':
+      return conflict(label);
+    case 'missing':
+      return Object.assign(new Error(label), { status: 404 });
+    case 'reset':
+      return Object.assign(new Error(label), { code: 'ECONNRESET' });
+    case 'coded':
+      return Object.assign(new Error(label), { code: 'E_ODD' });
+    case 'bug':
+      return new TypeError(label);
+    case 'aborted':
+      return new DOMException(label, 'AbortError');
+    case 'commit':
+      return new CommitUnknownError(label);
+    case 'frozen':
+      return Object.freeze(new Error(label));
+    case 'text':
+      return label;
+    case 'nothing':
+      return undefined;
+    case 'unknown':
+    case 'shared':
+      return new Error(label);
+  }
+}
+
+/** A judged result of this kind, as `kinds.ts` describes it. */
+export function makeResult(kind: JudgedKind, label: string = kind): unknown {
+  return new Result(label, kind);
+}
+
+export async function run(script: Script): Promise<Trace> {
+  const execution = new Execution(script);
+  const onRejection = (reason: unknown): void => execution.leak(`unhandled rejection: ${String(reason)}`);
+  process.on('unhandledRejection', onRejection);
+  const { warn } = console;
+  console.warn = () => execution.warned('on the console');
+  const listening = onEvent('breaker:transition', (event) => execution.moved(event.name, event.from, event.to));
+  const hearing = onEvent('policy:warning', () => execution.warned('by an event'));
+  try {
+    await virtualTime({ seed: script.seed }, async (clock) => {
+      execution.begin(() => clock.now());
+      await clock.runAll();
+      execution.end();
+    });
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'BAD_OPTION') execution.trace.skip = String(error);
+    else execution.leak(String(error));
+  } finally {
+    process.off('unhandledRejection', onRejection);
+    listening[Symbol.dispose]();
+    hearing[Symbol.dispose]();
+    console.warn = warn;
+  }
+  return execution.trace;
+}
+
+class Execution {
+  readonly trace = new Trace();
+  readonly #script: Script;
+  readonly #calls = new AsyncLocalStorage<number>();
+  readonly #labels = new WeakMap<object, string>();
+  readonly #kinds = new WeakMap<object, string>();
+  readonly #shared = new Error('shared');
+  #now: () => number = () => 0;
+  #budgets: Budget[] = [];
+  #breakers: Breaker[] = [];
+  #bulkheads: Bulkhead[] = [];
+  #stacks: Policy<unknown>[] = [];
+  /** The number of the attempt that was scheduled last, by caller. */
+  #unsettled = 0;
+
+  constructor(script: Script) {
+    this.#script = script;
+    this.#labels.set(this.#shared, 'shared');
+    this.#kinds.set(this.#shared, 'shared');
+  }
+
+  begin(now: () => number): void {
+    this.#now = now;
+    const { budgets, breakers, bulkheads, stacks, callers } = this.#script;
+    this.#budgets = budgets.map((options) => budget(options));
+    this.#breakers = breakers.map((options, i) => this.#breaker(options, `breaker ${i}`));
+    this.#bulkheads = bulkheads.map((options, i) => this.#bulkhead(options, `bulkhead ${i}`));
+    this.#stacks = stacks.map((layers) => policy(...layers.map((layer) => this.#layer(layer))));
+    callers.forEach((caller, number) => {
+      this.#unsettled++;
+      void this.#calls.run(number, () =>
+        later(caller.at, () => this.#caller(caller, number).finally(() => this.#unsettled--)),
+      );
+    });
+  }
+
+  end(): void {
+    this.#budgets.forEach((it, i) => this.trace.note('end', `budget ${i}: ${time(it.tokens)}`));
+    this.#bulkheads.forEach((it, i) =>
+      this.trace.note('end', `bulkhead ${i}: ${it.inFlight} in flight, ${it.waiting} waiting`),
+    );
+    this.#breakers.forEach((it, i) => this.trace.note('end', `breaker ${i}: ${it.state}`));
+    this.trace.note('end', `${abandoned()} abandoned`);
+    this.trace.note('end', `at ${time(this.#now())}`);
+    if (this.#unsettled > 0) this.leak(`${this.#unsettled} callers have not settled`);
+  }
+
+  leak(what: string): void {
+    this.trace.note('leaks', what);
+  }
+
+  moved(name: string | undefined, from: string, to: string): void {
+    this.#note(String(name), `${from} → ${to}`);
+  }
+
+  /** P3.10. */
+  warned(how: string): void {
+    this.#note('warnings', how);
+  }
+
+  #note(list: string, line: string): void {
+    this.trace.note(list, `${time(this.#now())} ${line}`);
+  }
+
+  // --- policies
+
+  #breaker({ cooldowns, judge, ...options }: BreakerScript, name: string): Breaker {
+    const cooldown: BreakerOptions['cooldown'] =
+      cooldowns.length === 1
+        ? cooldowns[0]
+        : (opens) => cooldowns[Math.min(opens, cooldowns.length) - 1] as number;
+    return breaker({
+      ...options,
+      cooldown,
+      name,
+      ...(judge && { judge: ({ ok, error }) => judge[ok ? 'value' : this.#kindOf(error)] }),
+    });
+  }
+
+  #bulkhead({ priority, ...options }: BulkheadScript, name: string): Bulkhead {
+    const rank: BulkheadOptions['priority'] =
+      priority === 'attempt' ? (call) => call.attempt : (call) => call.get(PRIORITY) ?? 0;
+    return bulkhead({ ...options, name, ...(priority && { priority: rank }) });
+  }
+
+  #layer(layer: LayerScript): Policy<unknown> {
+    switch (layer.type) {
+      case 'retry':
+        return this.#retry(layer);
+      case 'timeout':
+        return timeout(layer.after, { grace: layer.grace ?? Infinity, detach: layer.detach });
+      case 'breaker':
+        return this.#breakers[layer.which] as Breaker;
+      case 'bulkhead':
+        return this.#bulkheads[layer.which] as Bulkhead;
+      case 'failWhen':
+        return failWhen((result: unknown) => result instanceof Result && result.judged !== undefined);
+      case 'fallback': {
+        const { fn } = layer;
+        if (!fn) return fallback('fallback');
+        return fallback(() => {
+          const caller = this.#calls.getStore();
+          if (fn.fails) throw this.#error(fn.fails, `${caller}.fallback`);
+          return 'fallback';
+        });
+      }
+    }
+  }
+
+  #retry(layer: RetryScript): Policy {
+    const options: RetryOptions = {
+      attempts: layer.attempts,
+      backoff: backoffOf(layer.backoff),
+      retryOn: layer.retryOn?.map((match: Match) => (match === 'TypeError' ? TypeError : match)),
+      idempotent: layer.idempotent,
+      budget: typeof layer.budget === 'number' ? (this.#budgets[layer.budget] as Budget) : layer.budget,
+      maxElapsed: layer.maxElapsed,
+      minAttemptTime: layer.minAttemptTime,
+      maxRetryAfter: layer.maxRetryAfter,
+    };
+    const { retryIf, onRetryThrows } = layer;
+    return retry({
+      ...options,
+      ...(retryIf && { retryIf: (error) => retryIf[this.#kindOf(error)] }),
+      ...(onRetryThrows && {
+        onRetry: ({ attempt }) => {
+          if (attempt === onRetryThrows)
+            throw this.#name(new Error('hook'), `hook@${this.#calls.getStore()}.${attempt}`, 'unknown');
+        },
+      }),
+    });
+  }
+
+  // --- callers
+
+  async #caller(caller: CallerScript, number: number): Promise<void> {
+    const list = `caller ${number}`;
+    const controller = new AbortController();
+    const reason = this.#name(new Error('reason'), `reason@${number}`, 'unknown');
+    const aborts = caller.abortAfter ?? Infinity;
+    const quiet = new AbortController();
+    if (aborts < 0) controller.abort(reason);
+    else if (aborts < Infinity) void later(aborts, () => controller.abort(reason), quiet.signal);
+    try {
+      if (!caller.scope) return await this.#call(caller, number, controller.signal);
+      await this.#inScope(caller, number, controller.signal).then(
+        () => this.#note(list, 'scope ends: ok'),
+        (error: unknown) => this.#note(list, `scope ends: ${this.#labelOf(error)}`),
+      );
+    } finally {
+      quiet.abort();
+    }
+  }
+
+  #inScope(caller: CallerScript, number: number, signal: AbortSignal): Promise<void> {
+    const { timeout: ms, cleanup, linkBy } = caller.scope as NonNullable<CallerScript['scope']>;
+    const options = { signal, timeout: ms, values: [[PRIORITY, caller.priority]] as const };
+    return scope({ ...options, values: [...options.values] }, async (s) => {
+      if (cleanup) s.defer(() => this.#note(`caller ${number}`, 'cleanup of the scope'));
+      await this.#call(caller, number, linkBy === 'scope' ? s : s.signal);
+    });
+  }
+
+  async #call(caller: CallerScript, number: number, signal: AbortSignal | Scope): Promise<void> {
+    const list = `caller ${number}`;
+    const stack = this.#stacks[caller.stack] as Policy<unknown>;
+    const operation = (s: Scope): unknown => this.#operation(caller, number, s);
+    const options = { signal, idempotent: caller.idempotent };
+    let attempts: readonly AttemptReport[] | undefined;
+    let stopped: string | undefined;
+    if (caller.by === 'settle') {
+      const outcome = await stack.settle(operation, options);
+      this.#note(list, `settled: ${outcome.ok ? this.#labelOf(outcome.value) : this.#thrown(outcome.error)}`);
+      ({ attempts, stoppedBy: stopped } = outcome);
+    } else {
+      try {
+        this.#note(list, `settled: ${this.#labelOf(await stack.run(operation, options))}`);
+      } catch (error) {
+        this.#note(list, `settled: ${this.#thrown(error)}`);
+        if (typeof error !== 'object' || error === this.#shared) return;
+        attempts = attemptsOf(error);
+        stopped = stoppedBy(error);
+      }
+      if (attempts === undefined) return;
+    }
+    this.#note(list, `stopped by ${stopped}`);
+    for (const attempt of attempts ?? []) this.#note(list, this.#attempt(attempt));
+  }
+
+  #attempt({ number, error, verdict, delayMs, refused, abandoned: let_go }: AttemptReport): string {
+    return `attempt ${number}: ${this.#labelOf(error)}, ${verdict}, after ${time(delayMs)}${refused ? ', refused' : ''}${let_go ? ', abandoned' : ''}`;
+  }
+
+  // --- operations
+
+  #operation(caller: CallerScript, number: number, s: Scope): unknown {
+    const { attempt } = s;
+    const site = `${number}.${attempt}`;
+    this.#note(`caller ${number}`, `starts attempt ${attempt}`);
+    this.#inContext(number);
+    const script = caller.attempts[Math.min(attempt, caller.attempts.length) - 1] as AttemptScript;
+    script.cleanups.forEach((cleanup, i) => this.#defer(s, cleanup, number, `${site}.${i}`));
+    if (script.after === undefined) return this.#end(script.end, site, s);
+    return new Promise((resolve, reject) => {
+      let settled = false;
+      const settle = (end: AbortEnd): void => {
+        settled = true;
+        try {
+          resolve(this.#end(end, site, s));
+        } catch (error) {
+          reject(error as Error);
+        }
+      };
+      const waiting = new AbortController();
+      void later(script.after as number, () => settle(script.end), waiting.signal);
+      const { onAbort } = script;
+      if (!onAbort) return;
+      s.signal.addEventListener('abort', () => {
+        this.#inContext(number);
+        if (settled) return;
+        waiting.abort();
+        if (onAbort.after === 0) settle(onAbort.end);
+        else void later(onAbort.after, () => settle(onAbort.end));
+      });
+    });
+  }
+
+  #defer(s: Scope, cleanup: CleanupScript, number: number, site: string): void {
+    s.defer((exit) => {
+      this.#inContext(number);
+      const clean = (): void => {
+        this.#note(`caller ${number}`, `cleanup ${site}`);
+        if (cleanup.recovers && !exit.ok) exit.recover(new Result(`recovered@${site}`));
+        if (cleanup.fails) throw this.#error(cleanup.fails, site);
+      };
+      return cleanup.after === undefined ? clean() : later(cleanup.after, clean);
+    });
+  }
+
+  #end(end: AbortEnd, site: string, s: Scope): unknown {
+    switch (end.as) {
+      case 'value':
+        return this.#result(new Result(`value@${site}`), site, end.disposable);
+      case 'judged':
+        return this.#result(new Result(`${end.kind}@${site}`, end.kind), site, end.disposable);
+      case 'error':
+        throw this.#error(end.error, site);
+      case 'reason':
+        throw s.signal.reason;
+      case 'envelope':
+        throw new Error('envelope', { cause: s.signal.reason });
+    }
+  }
+
+  #result(result: Result, site: string, disposable: boolean | undefined): Result {
+    if (!disposable) return result;
+    const list = `caller ${site.split('.')[0]}`;
+    return Object.assign(result, { [Symbol.dispose]: () => this.#note(list, `disposes of ${result.label}`) });
+  }
+
+  #error(thrown: Thrown, site: string): unknown {
+    if (thrown.kind === 'shared') return this.#shared;
+    const label = `${thrown.kind}@${site}`;
+    const error = makeError(thrown, label);
+    return typeof error === 'object' && error !== null ? this.#name(error, label, thrown.kind) : error;
+  }
+
+  #name<T extends object>(error: T, label: string, kind: string): T {
+    this.#labels.set(error, label);
+    this.#kinds.set(error, kind);
+    return error;
+  }
+
+  #inContext(number: number): void {
+    if (this.#calls.getStore() !== number) this.leak(`called in the context of ${this.#calls.getStore()}`);
+  }
+
+  // --- names
+
+  #thrown(error: unknown): string {
+    const beside = suppressedErrors(error).map((other) => this.#labelOf(other)).join(', ');
+    const cause = this.#labels.has(error as object) && error instanceof Error && error.cause !== undefined ? ` because of ${this.#labelOf(error.cause)}` : '';
+    return `throws ${this.#labelOf(error)}${beside ? ` beside ${beside}` : ''}${cause}`;
+  }
+
+  #labelOf(it: unknown): string {
+    if (it === 'fallback') return `fallback@${this.#calls.getStore()}`;
+    if (typeof it !== 'object' || it === null) return String(it);
+    if (it instanceof Result) return it.label;
+    const label = this.#labels.get(it);
+    if (label !== undefined) return label;
+    if (it instanceof TimeoutError) return `TimeoutError ${time(it.timeoutMs)}${it.abandoned ? ' abandoned' : ''}`;
+    if (it instanceof CircuitOpenError) return `CircuitOpenError ${it.state} ${time(it.retryAfterMs)}`;
+    if (it instanceof BulkheadFullError) return `BulkheadFullError ${it.reason}`;
+    return `a stranger: ${String(it)}`;
+  }
+
+  #kindOf(it: unknown): string {
+    if (it === undefined) return 'nothing';
+    if (typeof it === 'string') return 'text';
+    if (it instanceof Result) return String(it.judged);
+    return this.#kinds.get(it as object) ?? (it as Error).name;
+  }
+}
+
+/** Does it when the time has come, on virtual time, linked to nothing but `signal`. */
+async function later<T>(ms: number, fn: () => T | Promise<T>, signal?: AbortSignal): Promise<T | undefined> {
+  try {
+    await scope({ signal }, (s) => s.sleep(ms));
+  } catch (error) {
+    if (signal?.aborted) return undefined;
+    throw error;
+  }
+  return fn();
+}
+
+function backoffOf(backoff: BackoffScript): Backoff {
+  switch (backoff.type) {
+    case 'constant':
+      return constant(backoff.delay, { jitter: backoff.jitter });
+    case 'linear':
+      return linear(backoff.step, { cap: backoff.cap, jitter: backoff.jitter });
+    case 'exponential':
+      return exponential(backoff.base, { factor: backoff.factor, cap: backoff.cap, jitter: backoff.jitter });
+    case 'decorrelated':
+      return decorrelated(backoff.base, { cap: backoff.cap });
+    case 'sequence':
+      return sequence(backoff.delays);
+  }
+}

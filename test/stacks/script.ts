@@ -1,0 +1,180 @@
+/**
+ * What a random stack is: plain JSON data, read by two interpreters, `reference.ts` (the rules alone) and `run.ts` (the real policies).
+ *
+ * A script has instances with state (budgets, breakers, bulkheads), stacks of layers that use them by number, and callers. Each caller
+ * runs one operation in one stack; the script says what the operation does at each attempt.
+ *
+ * All times are milliseconds. They have fractions of 1/1024, so that two timers hardly ever fall due at one instant: the order of what
+ * happens within one instant is nobody's promise.
+ */
+
+/** What is thrown: see `kinds.ts`. */
+export type ErrorKind =
+  | 'transient'
+  | 'busy'
+  | 'permanent'
+  | 'conflict'
+  | 'missing'
+  | 'reset'
+  | 'unknown'
+  | 'coded'
+  | 'bug'
+  | 'aborted'
+  | 'commit'
+  | 'frozen'
+  | 'shared'
+  | 'text'
+  | 'nothing';
+
+/** Results that `failWhen` judges failures. */
+export type JudgedKind = 'status 503' | 'status 429' | 'status 404' | 'odd';
+
+export interface Thrown {
+  readonly kind: ErrorKind;
+  /** Of a busy one. */
+  readonly retryAfter?: number;
+}
+
+export type End =
+  | { readonly as: 'value'; readonly disposable?: boolean }
+  | { readonly as: 'judged'; readonly kind: JudgedKind; readonly disposable?: boolean }
+  | { readonly as: 'error'; readonly error: Thrown };
+
+/** What ends an operation that has been aborted; the abort reason, or an error around it, besides. */
+export type AbortEnd = End | { readonly as: 'reason' } | { readonly as: 'envelope'; readonly depth: number };
+
+export interface CleanupScript {
+  /** It takes so long; without it, it is a plain function. */
+  readonly after?: number;
+  readonly fails?: Thrown;
+  /** Asks for recovery, which a cancelled scope refuses. */
+  readonly recovers?: boolean;
+}
+
+/** What the operation does at one attempt. */
+export interface AttemptScript {
+  /** In the order in which they are registered. */
+  readonly cleanups: readonly CleanupScript[];
+  /** When it settles; without it, it throws or returns at once, not by a promise. */
+  readonly after?: number;
+  readonly end: End;
+  /** What it does when it is aborted; without it, it does not listen. */
+  readonly onAbort?: { readonly after: number; readonly end: AbortEnd };
+}
+
+export type JitterScript = 'none' | 'full' | 'equal' | number;
+
+export type BackoffScript =
+  | { readonly type: 'constant'; readonly delay: number; readonly jitter: JitterScript }
+  | { readonly type: 'linear'; readonly step: number; readonly cap: number; readonly jitter: JitterScript }
+  | {
+      readonly type: 'exponential';
+      readonly base: number;
+      readonly factor: number;
+      readonly cap: number;
+      readonly jitter: JitterScript;
+    }
+  | { readonly type: 'decorrelated'; readonly base: number; readonly cap: number }
+  | { readonly type: 'sequence'; readonly delays: readonly number[] };
+
+export interface BudgetScript {
+  readonly ratio: number;
+  readonly initial: number;
+  readonly cap: number;
+  readonly trickle: number;
+}
+
+/** Codes of errors, and the class TypeError. */
+export type Match = 'TIMEOUT' | 'CIRCUIT_OPEN' | 'BULKHEAD_FULL' | 'COMMIT_UNKNOWN' | 'ECONNRESET' | 'E_ODD' | 'TypeError';
+
+export interface RetryScript {
+  readonly type: 'retry';
+  readonly attempts: number;
+  readonly backoff: BackoffScript;
+  readonly retryOn?: readonly Match[];
+  /** By kind of error; the verdict for those that are not here. */
+  readonly retryIf?: Readonly<Record<string, boolean>>;
+  readonly idempotent?: boolean;
+  /** One of its own; a shared one, by number; none. */
+  readonly budget: BudgetScript | number | false;
+  readonly maxElapsed?: number;
+  readonly minAttemptTime?: number;
+  readonly maxRetryAfter?: number;
+  /** `onRetry` throws when it is told of this attempt. */
+  readonly onRetryThrows?: number;
+}
+
+export interface TimeoutScript {
+  readonly type: 'timeout';
+  readonly after: number;
+  /** `null` is Infinity: a script is JSON. */
+  readonly grace: number | null;
+  readonly detach: boolean;
+}
+
+export interface FallbackScript {
+  readonly type: 'fallback';
+  /** Without it, a value. `after`: by a promise; it listens to its signal if `listens`. */
+  readonly fn?: { readonly after?: number; readonly listens?: boolean; readonly fails?: Thrown };
+}
+
+export type LayerScript =
+  | RetryScript
+  | TimeoutScript
+  | FallbackScript
+  | { readonly type: 'breaker'; readonly which: number }
+  | { readonly type: 'bulkhead'; readonly which: number }
+  | { readonly type: 'failWhen' };
+
+export type EffectScript = 'success' | 'failure' | 'neither';
+
+export interface BreakerScript {
+  readonly failures?: number;
+  readonly ratio?: number;
+  readonly window?: number;
+  readonly lastCalls?: number;
+  readonly minCalls?: number;
+  readonly slow?: { readonly over: number; readonly ratio: number };
+  /** After the first opening, the second …; the last one repeats. One alone is given as a duration, several as a function. */
+  readonly cooldowns: readonly number[];
+  readonly probes: number;
+  readonly probeLease: number;
+  readonly blameAfter: number;
+  /** By kind of error, or 'value'. */
+  readonly judge?: Readonly<Record<string, EffectScript>>;
+  readonly dryRun: boolean;
+}
+
+export interface BulkheadScript {
+  readonly limit: number;
+  readonly queue: number;
+  readonly maxWait?: number;
+  /** The priority of a call is that of its caller; or its attempt's number. */
+  readonly priority?: 'caller' | 'attempt';
+  readonly dryRun: boolean;
+}
+
+export interface CallerScript {
+  readonly at: number;
+  readonly stack: number;
+  /** How long after the start it cancels; negative: before. */
+  readonly abortAfter?: number;
+  readonly idempotent?: boolean;
+  /** The call is made in a scope. */
+  readonly scope?: { readonly timeout?: number; readonly cleanup: boolean; readonly linkBy: 'scope' | 'signal' };
+  /** Read by bulkheads, given by the scope. */
+  readonly priority: number;
+  readonly by: 'run' | 'settle';
+  /** By attempt; the last one repeats. */
+  readonly attempts: readonly AttemptScript[];
+}
+
+export interface Script {
+  /** Of the random numbers on both sides. */
+  readonly seed: number;
+  readonly budgets: readonly BudgetScript[];
+  readonly breakers: readonly BreakerScript[];
+  readonly bulkheads: readonly BulkheadScript[];
+  readonly stacks: readonly (readonly LayerScript[])[];
+  readonly callers: readonly CallerScript[];
+}
