@@ -52,6 +52,9 @@ export function codeOf(error: unknown): unknown {
   }
 }
 
+/** A retry without end would collect the errors of all its attempts: the newest are kept. */
+const MAX_RECORDS = 100;
+
 /** A failed attempt. */
 export class AttemptRecord {
   readonly number: number;
@@ -71,7 +74,7 @@ export class AttemptRecord {
   /** What is waited after it, for the next one; and the back-off's part of that. */
   delayAfterMs = 0;
   backoffMs = 0;
-  readonly before: AttemptRecord | null;
+  before: AttemptRecord | null;
   private classified: Classification | null = null;
 
   constructor(number: number, error: unknown, judged: boolean, refused: boolean, before: AttemptRecord | null) {
@@ -80,6 +83,14 @@ export class AttemptRecord {
     this.judged = judged;
     this.refused = refused;
     this.before = before;
+    if (number % MAX_RECORDS === 0) this.forgetOldest();
+  }
+
+  /** Keeps `MAX_RECORDS` before this one. A walk, and so done once in as many attempts. */
+  private forgetOldest(): void {
+    let oldest: AttemptRecord = this;
+    for (let i = 0; i < MAX_RECORDS && oldest.before !== null; i++) oldest = oldest.before;
+    oldest.before = null;
   }
 
   get classification(): Classification {
@@ -93,10 +104,10 @@ export class AttemptRecord {
     return Object.freeze({ number, error, startedAt: startedMs, durationMs, delayMs, verdict, refused, abandoned });
   }
 
-  /** All attempts up to this one, the first one first. */
+  /** The attempts up to this one, the first one first. */
   static list(newest: AttemptRecord | null): readonly AttemptReport[] {
     const reports: AttemptReport[] = [];
-    for (let at = newest; at !== null; at = at.before) reports.push(at.report);
+    for (let at = newest; at !== null && reports.length < MAX_RECORDS; at = at.before) reports.push(at.report);
     return Object.freeze(reports.reverse());
   }
 }
@@ -120,8 +131,8 @@ export function stoppedByItself(error: unknown): StoppedBy | undefined {
 }
 
 /**
- * The attempts of the call that `error` came out of, the first one first; empty for an error that came out of no policy. An error that several
- * calls share tells of the last one, and a primitive of none: ask `settle` there.
+ * The attempts of the call that `error` came out of, the first one first, the newest hundred; empty for an error that came out of no policy. An
+ * error that several calls share tells of the last one, and a primitive of none: ask `settle` there.
  *
  * @example
  * const error = await retry({ attempts: 2, backoff: constant(0) }).run(() => { throw new Error('down'); }).catch((e) => e);
@@ -162,8 +173,12 @@ export function explain(error: unknown): string {
   const reason = stoppedBy(error);
   if (reason === undefined) return `${text(error)}: it came out of no policy`;
   const attempts = attemptsOf(error);
-  const count = attempts.length === 1 ? '1 attempt' : `${attempts.length} attempts`;
-  return [`gave up after ${count}, because ${BECAUSE[reason]}`, ...attempts.map(line)].join('\n');
+  const count = attempts.at(-1)?.number ?? 0;
+  return [
+    `gave up after ${count} attempt${count === 1 ? '' : 's'}, because ${BECAUSE[reason]}`,
+    ...(count > attempts.length ? ['  …'] : []),
+    ...attempts.map(line),
+  ].join('\n');
 }
 
 function line({ number, error, delayMs, durationMs, verdict, refused, abandoned }: AttemptReport): string {

@@ -9,7 +9,7 @@ import { compile, outerContext, type Stage } from './stage.ts';
 
 /** An `Outcome` that tells of the attempts too. Frozen. */
 export type PolicyOutcome<T> = Outcome<T> & {
-  /** The failed attempts, the first one first. */
+  /** The failed attempts, the first one first, the newest hundred. */
   readonly attempts: readonly AttemptReport[];
   /** Why there was no further attempt; `undefined` after a success. */
   readonly stoppedBy: StoppedBy | undefined;
