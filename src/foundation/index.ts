@@ -36,7 +36,7 @@ export {
   MAX_DELAY_MS,
   nextTurn,
   setTimer,
-  type RunInContext,
+  type CapturedContext,
   type TimerHandle,
 } from './system.ts';
 export { FixedTimers, Timer } from './timers.ts';

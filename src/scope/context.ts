@@ -10,7 +10,7 @@
  * Aborting goes in two passes, as in the DOM standard: first every reason is set, then signals and sleepers are told. Nobody who is told
  * can find a part of the tree that does not know yet.
  */
-import { captureContext, clock, Link, List, Timer, TimeoutError, type RunInContext } from '../foundation/index.ts';
+import { captureContext, clock, Link, List, Timer, TimeoutError, type CapturedContext } from '../foundation/index.ts';
 import { Values } from './context-key.ts';
 import { NONE } from './frame.ts';
 import { ScopeEndedError } from './scope-ended-error.ts';
@@ -27,7 +27,7 @@ export class Context extends List {
   owner: unknown = null;
   private timer: DeadlineTimer | null = null;
   private controller: AbortController | null = null;
-  private runInContext: RunInContext | null = null;
+  private captured: CapturedContext | null = null;
   /** The signal from outside that this context stands for. */
   private readonly source: AbortSignal | null;
   /** Children that have not ended. */
@@ -118,7 +118,7 @@ export class Context extends List {
   end(of: string): void {
     this.ended = true;
     this.owner = null;
-    this.runInContext = null;
+    this.captured = null;
     this.outer = this.list as Context | null;
     if (this.first !== null) this.wake(new ScopeEndedError(of), false);
     for (let link = this.first; link !== null; link = this.first) {
@@ -174,7 +174,7 @@ export class Context extends List {
   private tell(): void {
     this.wake(this.reason, true);
     // Listeners run in the async context of the scope, not of whoever aborts, which may be a timer that many calls share.
-    this.runInContext?.(() => this.controller?.abort(this.reason));
+    this.captured?.run(() => this.controller?.abort(this.reason));
   }
 
   private wake(reason: unknown, aborted: boolean): void {
@@ -204,7 +204,7 @@ export class Context extends List {
     if (this.controller === null) {
       this.controller = new AbortController();
       contextOf.set(this.controller.signal, this);
-      if (this.reason === NONE) this.runInContext = captureContext();
+      if (this.reason === NONE) this.captured = captureContext();
       else this.controller.abort(this.reason);
     }
     return this.controller.signal;

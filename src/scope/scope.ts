@@ -40,12 +40,12 @@ export interface Settings {
   readonly onEnd?: ((child: RunningScope) => void) | undefined;
 }
 
-export const PLAIN: Settings = {};
+const PLAIN: Settings = {};
 
 const CHILD_OPTIONS = ['timeout', 'recover', 'values', 'name', 'cleanupTimeout'] as const;
 
 export class RunningScope extends Frame implements Scope {
-  private readonly settings: Settings;
+  protected readonly settings: Settings;
   /** Made when first needed. */
   ownContext: Context | null = null;
   /** The context of the cleanup that runs now, if that asked for one. */
@@ -249,12 +249,12 @@ export class RunningScope extends Frame implements Scope {
   private bounded(pending: PromiseLike<unknown>, timeoutMs: number): Promise<unknown> {
     const shield = this.currentContext; // its deadline counts from now
     // The timer is shared with others; what it sets off is this scope's.
-    const runInContext = captureContext();
+    const captured = captureContext();
     return new Promise((resolve, reject) => {
       const overrun = new TimeoutError(`a cleanup of ${this.label}`, timeoutMs, true);
       const timer = new CleanupTimer(() => {
         this.turn++; // its exit is inert from now on
-        runInContext(() => {
+        captured.run(() => {
           if (cleanupOverran.observed) cleanupOverran.emit({ name: this.name, timeoutMs });
           shield.cancel(overrun);
           reject(overrun);

@@ -133,7 +133,7 @@ class BulkheadGate implements Gate {
     const waiter = new Waiter(attempt, this, level);
     this.queue.add(waiter);
     if (maxWaitMs < Infinity) waiter.expireAfter(maxWaitMs);
-    attempt.call.wait = waiter;
+    attempt.call.awaited = waiter;
     return WAIT;
   }
 

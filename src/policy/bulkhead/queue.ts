@@ -13,8 +13,8 @@ interface Gatekeeper extends Gate {
 /** One attempt that waits. */
 export class Waiter extends Link implements Wait {
   readonly priority: number;
-  readonly gate: Gatekeeper;
-  readonly attempt: Attempt;
+  private readonly gate: Gatekeeper;
+  private readonly attempt: Attempt;
   private timer: MaxWaitTimer | null = null;
   /** It has a permit, and its reaction is under way. */
   private granted = false;
@@ -50,11 +50,12 @@ export class Waiter extends Link implements Wait {
     this.answer.resolve(this.gate.overdue(this));
   }
 
-  cancel(): void {
+  cancel(reason: unknown): void {
     this.cancelled = true;
     this.timer?.leave();
     if (this.granted) this.gate.release();
     else if (this.list !== null) this.gate.left(this);
+    this.attempt.call.refused(this.attempt, this.gate, reason);
   }
 }
 

@@ -7,12 +7,11 @@
 import type { Context } from '../../scope/context.ts';
 import type { Values } from '../../scope/context-key.ts';
 import { ENDED } from '../../scope/frame.ts';
-import { PLAIN, RunningScope } from '../../scope/scope.ts';
+import { RunningScope } from '../../scope/scope.ts';
 import type { Call } from './call.ts';
 import type { LayerTimer } from './layer-timer.ts';
 
 export class Attempt extends RunningScope {
-  readonly call: Call;
   private readonly number: number;
   /** The timer of the timeout inside the retry, if there is one. */
   timer: LayerTimer | null = null;
@@ -20,14 +19,15 @@ export class Attempt extends RunningScope {
   ticket = 0;
   /** When it was let in, on the monotonic clock; `null` when nothing needed the clock. */
   startedMs: number | null = null;
+
   constructor(call: Call, number: number) {
-    super(PLAIN);
-    this.call = call;
+    super(call);
     this.number = number;
   }
 
-  override get name(): string | undefined {
-    return this.call.name;
+  /** A scope is told its settings; those of an attempt are its call's. One field less in every attempt. */
+  get call(): Call {
+    return this.settings as Call;
   }
 
   override get attempt(): number {
@@ -43,8 +43,9 @@ export class Attempt extends RunningScope {
   override get context(): Context {
     if (this.ownContext === null) {
       const made = super.context;
-      if (this.phase !== ENDED) this.call.hang(made);
-      this.showDeadline(made);
+      this.call.hang(made);
+      if (this.phase === ENDED) made.end(this.label); // what is linked to it hangs further up
+      else this.showDeadline(made);
     }
     return this.ownContext as unknown as Context;
   }

@@ -22,12 +22,13 @@ import {
   clock,
   Timer,
   TimeoutError,
-  type RunInContext,
+  type CapturedContext,
 } from '../../foundation/index.ts';
 import { Watcher, type Context } from '../../scope/context.ts';
 import type { Values } from '../../scope/context-key.ts';
 import { discarded } from '../../scope/events.ts';
 import { NONE, RUNNING, UNWINDING } from '../../scope/frame.ts';
+import type { Settings } from '../../scope/scope.ts';
 import { abandonBody } from './abandoned.ts';
 import { Attempt } from './attempt.ts';
 import { dispose } from './dispose.ts';
@@ -37,16 +38,13 @@ import { LayerTimer, type Grace } from './layer-timer.ts';
 import { WAIT, type CallOptions, type Gate, type Operation } from './layer.ts';
 import type { FlatStage } from './stage.ts';
 
-/** Something that a call waits for, other than an attempt. */
+/** Something that a call waits for, other than an attempt at work: a back-off, or a place in a queue. */
 export interface Wait {
-  /** Before which gate it waits, and which attempt; `null` for a back-off. */
-  readonly gate: Gate | null;
-  readonly attempt: Attempt | null;
-  /** The call was aborted: nothing more will come of it. */
-  cancel(): void;
+  /** The call was aborted: it ends at once. */
+  cancel(reason: unknown): void;
 }
 
-export class Call {
+export class Call implements Settings {
   readonly stage: FlatStage;
   private readonly op: Operation;
   readonly options: CallOptions | null;
@@ -55,16 +53,13 @@ export class Call {
   timer: LayerTimer | null = null;
   /** When it began, on the monotonic clock, if something needs to know. */
   startedMs: number | null = null;
-  /** Of the newest attempt. */
-  number = 0;
-  /** The attempt that was let in, and whose outcome this call waits for. */
-  private current: Attempt | null = null;
+  /** The attempt that was let in, and whose outcome this call waits for; or what it waits for instead. `null` between two steps. */
+  awaited: Attempt | Wait | null = null;
   /** The newest failed attempt. */
   history: AttemptRecord | null = null;
-  wait: Wait | null = null;
   /** Why it was aborted: the caller's reason, or the error of its timeout. */
   reason: unknown = NONE;
-  /** Settle the call's own promise, if it has one. */
+  /** Settle the promise that the caller has, once that is no longer the one that reacts to the first attempt. */
   private resolve: ((value: unknown) => void) | null = null;
   private reject: ((error: unknown) => void) | null = null;
 
@@ -90,31 +85,40 @@ export class Call {
     if (callStart.observed) callStart.emit({ name: this.name });
     if (this.link !== null) {
       this.reason = this.link.hang();
-      if (this.reason !== NONE) return this.giveUp(this.reason, null, this.abortedBy) as Promise<unknown>;
+      if (this.reason !== NONE) return this.soon(() => this.giveUp(this.reason, null, this.abortedBy))!;
     }
     if (stage.timeout !== null) {
-      this.timer = new LayerTimer(this, null, stage.timeout);
+      this.timer = new LayerTimer(this, null);
       clock.startFixed(this.timer, stage.timeout.timers);
     }
     if (!stage.detaches) return this.begin() as Promise<unknown>;
-    const promise = this.detach() as Promise<unknown>;
+    const promise = this.detach();
     this.begin();
     return promise;
   }
 
-  /** From now on the call's promise is one of its own, which the reaction that is under way hands on. A later one has nobody to hand it to. */
-  private detach(): Promise<unknown> | undefined {
-    if (this.resolve !== null) return undefined;
+  /** From now on the caller's promise is one of the call's own. */
+  private detach(): Promise<unknown> {
     // Not `Promise.withResolvers`, and no executor for all calls: measured, both are dearer.
-    return new Promise((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
-    });
+    return new Promise((resolve, reject) => this.adopted(resolve, reject));
   }
 
-  /** The next attempt. Like all steps from here on it returns what a reaction hands on while the call has no promise of its own. */
+  /** From now on these settle the caller's promise. */
+  adopted(resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
+    this.resolve = resolve;
+    this.reject = reject;
+  }
+
+  /** A step that comes before the caller has the promise: a rejection that is older than its first handler costs twice as much. */
+  private soon(step: () => void): Promise<unknown> | undefined {
+    const promise = this.resolve === null ? this.detach() : undefined;
+    void TURN.then(step);
+    return promise;
+  }
+
+  /** The next attempt. Like all steps from here on it returns what a reaction hands on while the caller's promise is that of the first attempt. */
   private begin(): unknown {
-    return this.admit(new Attempt(this, ++this.number), 0);
+    return this.admit(new Attempt(this, this.history === null ? 1 : this.history.number + 1), 0);
   }
 
   private admit(attempt: Attempt, from: number): unknown {
@@ -126,28 +130,34 @@ export class Call {
       } catch (error) {
         const record = this.turnedAway(attempt, place, error);
         record.thrown = error;
-        return this.decide(record);
+        return this.soon(() => this.decide(record));
       }
       if (answer === undefined) continue;
-      if (answer !== WAIT) return this.decide(this.turnedAway(attempt, place, answer));
-      if (this.reason === NONE) return this.detach();
-      this.wait!.cancel();
-      this.wait = null;
-      return this.decide(this.turnedAway(attempt, place, this.reason)); // a hook of a gate has aborted the call
+      if (answer === WAIT) return this.waits();
+      const record = this.turnedAway(attempt, place, answer);
+      return this.soon(() => this.decide(record));
     }
     if (this.reason === NONE) return this.launch(attempt);
-    return this.decide(this.turnedAway(attempt, gates.length, this.reason)); // likewise
+    const record = this.turnedAway(attempt, gates.length, this.reason); // a hook of a gate has aborted the call
+    return this.soon(() => this.decide(record));
+  }
+
+  /** A gate has put itself into `awaited`. */
+  private waits(): Promise<unknown> | undefined {
+    const promise = this.resolve === null ? this.detach() : undefined;
+    if (this.reason !== NONE) (this.awaited as Wait).cancel(this.reason); // a hook of the gate has aborted the call
+    return promise;
   }
 
   /** A gate that had it wait lets it in. */
   admitted(attempt: Attempt, gate: Gate): void {
-    this.wait = null;
+    this.awaited = null;
     this.admit(attempt, this.stage.gates.indexOf(gate) + 1);
   }
 
   /** A gate that had it wait does not let it in. */
-  refused(attempt: Attempt, gate: Gate, error: Error): void {
-    this.wait = null;
+  refused(attempt: Attempt, gate: Gate, error: unknown): void {
+    this.awaited = null;
     this.decide(this.turnedAway(attempt, this.stage.gates.indexOf(gate), error));
   }
 
@@ -155,8 +165,8 @@ export class Call {
   private turnedAway(attempt: Attempt, place: number, error: unknown): AttemptRecord {
     attempt.failure = error;
     attempt.end();
-    if (this.number > 1) this.stage.retry?.giveBack();
-    const record = new AttemptRecord(this.number, error, false, true, this.history);
+    if (attempt.attempt > 1) this.stage.retry?.giveBack();
+    const record = new AttemptRecord(attempt.attempt, error, false, true, this.history);
     this.history = record;
     for (let i = place - 1; i >= 0; i--) this.stage.gates[i]!.release();
     record.thrown = this.tellGates(attempt, record, place);
@@ -178,15 +188,15 @@ export class Call {
   }
 
   private launch(attempt: Attempt): unknown {
-    this.current = attempt;
+    this.awaited = attempt;
     const { attemptTimeout } = this.stage;
     if (attemptTimeout !== null) {
-      attempt.timer = new LayerTimer(this, attempt, attemptTimeout);
+      attempt.timer = new LayerTimer(this, attempt);
       clock.startFixed(attempt.timer, attemptTimeout.timers);
     }
-    if (this.number > 1 || this.startedMs !== null || attemptStart.observed || attemptEnd.observed)
+    if (this.history !== null || this.startedMs !== null || attemptStart.observed || attemptEnd.observed)
       attempt.startedMs = clock.now();
-    if (attemptStart.observed) attemptStart.emit({ name: this.name, number: this.number });
+    if (attemptStart.observed) attemptStart.emit({ name: this.name, number: attempt.attempt });
     let promise;
     try {
       // A listener may just have aborted the call.
@@ -248,8 +258,8 @@ export class Call {
     let judged = false;
     let thrown: unknown = NONE;
     const { value } = attempt;
-    const isLate = this.current !== attempt;
-    if (!isLate) this.current = null;
+    const isLate = this.awaited !== attempt;
+    if (!isLate) this.awaited = null;
     if (judge !== null && failure === NONE && !isLate) {
       try {
         judged = judge.isFailure(value);
@@ -276,7 +286,7 @@ export class Call {
       dispose(this.name, value);
       return this.giveUp(thrown, null, 'verdict');
     }
-    if (this.number === 1 && retry !== null) retry.succeededAtOnce();
+    if (this.history === null && retry !== null) retry.succeededAtOnce();
     this.finish(undefined, undefined);
     if (this.resolve === null) return value;
     this.resolve(value);
@@ -285,7 +295,7 @@ export class Call {
 
   /** Writes down what the attempt came to, and tells the gates. */
   private attemptFailed(attempt: Attempt, error: unknown, judged: boolean, abandoned = false): AttemptRecord {
-    const record = new AttemptRecord(this.number, error, judged, false, this.history);
+    const record = new AttemptRecord(attempt.attempt, error, judged, false, this.history);
     record.abandoned = abandoned;
     record.timedOut = attempt.timer !== null && attempt.timer.grace !== null && attempt.isAbort(error);
     record.startedMs = attempt.startedMs;
@@ -300,7 +310,7 @@ export class Call {
     const durationMs = attempt.startedMs === null ? null : clock.now() - attempt.startedMs;
     attemptEnd.emit({
       name: this.name,
-      number: this.number,
+      number: attempt.attempt,
       ok: record === undefined,
       error: record?.error,
       durationMs,
@@ -342,34 +352,37 @@ export class Call {
   }
 
   private again(delayMs: number, refused: boolean): unknown {
-    const promise = this.detach();
-    if (delayMs > 0) this.wait = new BackoffWait(this, delayMs);
+    // The promise that reacts to the first attempt waits for this call from now on.
+    if (this.resolve === null) return new Adoption(this, delayMs);
+    if (delayMs > 0) this.awaited = new BackoffWait(this, delayMs);
     // A refusal comes at once: without a turn of the microtask queue each retry would be called by the one before.
-    else if (refused) this.wait = new TurnWait(this);
+    else if (refused) void TURN.then(() => this.resume());
     else this.begin();
-    return promise;
+    return undefined;
   }
 
-  /** The back-off is over. */
-  backoffEnded(): void {
-    this.wait = null;
-    this.begin();
+  /** The next attempt, after a wait. */
+  resume(): void {
+    this.awaited = null;
+    if (this.reason === NONE) return void this.begin();
+    this.stage.retry?.giveBack();
+    this.giveUp(this.reason, null, this.abortedBy);
+  }
+
+  /** The back-off before the next attempt. */
+  backOff(delayMs: number): void {
+    if (delayMs === 0 || this.reason !== NONE) this.resume();
+    else this.awaited = new BackoffWait(this, delayMs);
   }
 
   /** The caller has cancelled, or the timeout of the whole call has passed: then `error` is its error. */
   abort(reason: unknown, error: TimeoutError | null = null): void {
     if (this.reason !== NONE) return;
     this.reason = reason;
-    const { current, wait } = this;
-    if (wait !== null) {
-      this.wait = null;
-      wait.cancel();
-      if (wait.attempt !== null) this.turnedAway(wait.attempt, this.stage.gates.indexOf(wait.gate!), reason);
-      this.giveUp(reason, null, this.abortedBy);
-    } else if (current !== null) {
-      this.abortAttempt(current, reason, this.timer ?? current.timer, error);
-    }
-    // Else a hook did it, between two steps: the next one looks at `reason`.
+    const { awaited } = this;
+    if (awaited instanceof Attempt) this.abortAttempt(awaited, reason, this.timer ?? awaited.timer, error);
+    else if (awaited !== null) awaited.cancel(reason);
+    // Else it is between two steps, and the next one looks at `reason`.
   }
 
   private get abortedBy(): StoppedBy {
@@ -391,7 +404,7 @@ export class Call {
   timerFired(timer: LayerTimer, attempt: Attempt | null): void {
     const { grace, layer } = timer;
     if (grace !== null) {
-      if (this.current !== null) this.abandon(this.current, timer, grace);
+      if (this.awaited instanceof Attempt) this.abandon(this.awaited, timer, grace);
       return;
     }
     const timeoutMs = layer.timers.durationMs;
@@ -405,7 +418,7 @@ export class Call {
   /** The grace is over, and the attempt has not settled: its caller is let go, it goes on. */
   private abandon(attempt: Attempt, { layer }: LayerTimer, grace: Grace): void {
     const { reason } = attempt.context;
-    this.current = null;
+    this.awaited = null;
     // The error becomes the caller's only now.
     if (grace.error !== null) (grace.error as { abandoned: boolean }).abandoned = true;
     grace.settled = abandonBody(this.name, reason, layer.detach ? null : this.above);
@@ -438,7 +451,7 @@ export class Call {
     if (record !== null && record.judged && error === record.error) {
       if (this.resolve === null) return error;
       this.resolve(error);
-    } else if (this.reject === null) return Promise.reject(error as Error);
+    } else if (this.reject === null) throw error;
     else this.reject(error);
     return undefined;
   }
@@ -449,7 +462,14 @@ export class Call {
     if (this.options !== null && this.stage.reports) this.options.onReport?.(this.history, by);
     if (!callEnd.observed) return;
     const durationMs = this.startedMs === null ? null : clock.now() - this.startedMs;
-    callEnd.emit({ name: this.name, ok: by === undefined, error, stoppedBy: by, attempts: this.number, durationMs });
+    callEnd.emit({
+      name: this.name,
+      ok: by === undefined,
+      error,
+      stoppedBy: by,
+      attempts: (this.history?.number ?? 0) + (by === undefined ? 1 : 0),
+      durationMs,
+    });
   }
 
   get outerValues(): Values | null {
@@ -473,6 +493,9 @@ export class Call {
     return this.timer === null ? above : Math.min(above, this.timer.deadlineMs);
   }
 }
+
+/** To put something off by one turn of the microtask queue, in the async context of now. */
+const TURN = /* @__PURE__ */ Promise.resolve();
 
 /** As `await` does it: whatever somebody has made of the promise's own `then`. */
 // oxlint-disable-next-line typescript/unbound-method -- called with the promise
@@ -503,11 +526,27 @@ class CallLink extends Watcher {
   }
 }
 
-class BackoffWait extends Timer implements Wait {
-  readonly gate = null;
-  readonly attempt = null;
+/** What the reaction to the first attempt hands on when the call goes on: the promise that it settles adopts the call, one turn later. */
+class Adoption {
   private readonly call: Call;
-  private readonly runInContext: RunInContext = captureContext();
+  private readonly delayMs: number;
+
+  constructor(call: Call, delayMs: number) {
+    this.call = call;
+    this.delayMs = delayMs;
+  }
+
+  /** Called by the promise that adopts. */
+  // oxlint-disable-next-line unicorn/no-thenable -- this is what it is for
+  then(resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
+    this.call.adopted(resolve, reject);
+    this.call.backOff(this.delayMs);
+  }
+}
+
+class BackoffWait extends Timer implements Wait {
+  private readonly call: Call;
+  private readonly captured: CapturedContext = captureContext();
 
   constructor(call: Call, delayMs: number) {
     super();
@@ -516,28 +555,13 @@ class BackoffWait extends Timer implements Wait {
   }
 
   override fire(): void {
-    this.runInContext(() => this.call.backoffEnded());
+    this.captured.run(resume, this.call);
   }
 
   cancel(): void {
     this.leave();
-    this.call.stage.retry?.giveBack();
+    this.call.resume();
   }
 }
 
-/** A wait of no time, for the microtask queue to turn. */
-class TurnWait implements Wait {
-  readonly gate = null;
-  readonly attempt = null;
-  private call: Call | null;
-
-  constructor(call: Call) {
-    this.call = call;
-    void Promise.resolve().then(() => this.call?.backoffEnded());
-  }
-
-  cancel(): void {
-    this.call?.stage.retry?.giveBack();
-    this.call = null;
-  }
-}
+const resume = (call: Call): void => call.resume();

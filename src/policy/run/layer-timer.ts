@@ -16,15 +16,18 @@ export class LayerTimer extends Timer {
   private readonly call: Call;
   /** Whose time it is; `null` for the whole call. */
   private readonly attempt: Attempt | null;
-  readonly layer: TimeoutLayer;
   /** Once the work has been aborted. */
   grace: Grace | null = null;
 
-  constructor(call: Call, attempt: Attempt | null, layer: TimeoutLayer) {
+  constructor(call: Call, attempt: Attempt | null) {
     super();
     this.call = call;
     this.attempt = attempt;
-    this.layer = layer;
+  }
+
+  get layer(): TimeoutLayer {
+    const { stage } = this.call;
+    return (this.attempt === null ? stage.timeout : stage.attemptTimeout) as TimeoutLayer;
   }
 
   /** When it began, on the monotonic clock. */
