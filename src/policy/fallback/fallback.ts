@@ -3,6 +3,7 @@ import { addSuppressed } from '../../foundation/index.ts';
 import { NONE } from '../../scope/frame.ts';
 import type { Scope } from '../../scope/index.ts';
 import type { RunningScope } from '../../scope/scope.ts';
+import { dispose } from '../run/dispose.ts';
 import type { Middleware } from '../run/layer.ts';
 import { Policy } from '../run/policy.ts';
 import { fallbackUsed } from './events.ts';
@@ -11,7 +12,8 @@ import { fallbackUsed } from './events.ts';
  * Gives a value, or what a function makes of the error, when everything inside it has failed. Put it outermost, or just inside the timeout of the whole call.
  *
  * Does not run when the caller has cancelled, nor after a deadline outside it. If the function throws, its error comes out, with the first one as
- * its `cause` (if it has none of its own), and in its `suppressedErrors`.
+ * its `cause` (if it has none of its own), and in its `suppressedErrors`. A result that `failWhen` judged a failure is disposed of when a value
+ * takes its place; a function that gets it decides for itself.
  *
  * @param fallback a value; or a function, given the error (or the result that `failWhen` judged a failure) and a scope
  * @example
@@ -32,6 +34,7 @@ export function fallback(given: unknown): Policy<unknown> {
         const value = await next();
         if (judge === null || !judge(value) || isAborted(s)) return value;
         error = value;
+        if (typeof given !== 'function') dispose(undefined, value); // a function may make something of it
       } catch (thrown) {
         if (isAborted(s)) throw thrown;
         error = thrown;
@@ -59,8 +62,12 @@ async function replace(error: unknown, s: Scope, give: (error: unknown, s: Scope
   }
 }
 
-/** An error that has no cause yet, and can be given one. */
+/** An error that has no cause yet, and can be given one. Survives every value. */
 function giveCause(error: unknown, cause: unknown): void {
-  if (!(error instanceof Error) || error === cause || 'cause' in error) return;
-  Reflect.defineProperty(error, 'cause', { value: cause, writable: true, configurable: true });
+  try {
+    if (!(error instanceof Error) || error === cause || 'cause' in error) return;
+    Reflect.defineProperty(error, 'cause', { value: cause, writable: true, configurable: true });
+  } catch {
+    // A proxy that does not want to be looked at.
+  }
 }
