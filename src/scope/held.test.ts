@@ -268,20 +268,26 @@ describe('a hold reaches the scopes above', () => {
     expect(lines).toEqual(['between 0', 'root 100', 'end 100']);
   });
 
-  test('from a cleanup: those after it, and the scopes above, though nothing reaches a cleanup from there', async () => {
+  test('from a cleanup, the last one too: those after it, and the scopes above, though nothing reaches a cleanup from there', async () => {
     const lines = await logged((log) =>
       scope(async (root) => {
         root.defer(log.cleanup('root'));
         await root.go((child) =>
           scope({ signal: child }, (linked) => {
-            linked.defer(log.cleanup('linked, last'));
-            linked.defer(async () => holdFor(linked, 100));
-            linked.defer(log.cleanup('linked, first'));
+            linked.defer(async () => {
+              log.note('linked, last');
+              holdFor(linked, 10);
+            });
+            linked.defer(async () => {
+              log.note('linked, first');
+              holdFor(linked, 100);
+            });
           }),
         );
+        log.note('below have ended');
       }),
     );
-    expect(lines).toEqual(['linked, first 0', 'linked, last 100', 'root 100', 'end 100']);
+    expect(lines).toEqual(['linked, first 0', 'linked, last 100', 'below have ended 100', 'root 110', 'end 110']);
   });
 
   test('from a cleanup that waits: those after it', async () => {
