@@ -21,13 +21,11 @@ let rules: readonly { readonly ask: VerdictRule }[] = [];
  *
  * @throws {TypeError} code `BAD_OPTION` if `rule` is no function
  * @example
- * class PaymentError extends Error { constructor(readonly kind: string) { super(kind); } }
+ * class PaymentError extends Error {}
  * using _rule = addVerdictRule((error) =>
- *   error instanceof PaymentError && error.kind === 'card declined'
- *     ? { verdict: 'permanent', reason: 'card declined', health: 'up' }
- *     : undefined,
+ *   error instanceof PaymentError ? { verdict: 'permanent', reason: 'card declined', health: 'up' } : undefined,
  * );
- * classify(new Error('order 17', { cause: new PaymentError('card declined') })).verdict; // 'permanent'
+ * classify(new Error('order 17', { cause: new PaymentError('declined') })).reason; // 'card declined'
  */
 export function addVerdictRule(rule: VerdictRule): Disposable {
   checkFunction('rule', rule);
