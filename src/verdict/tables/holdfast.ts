@@ -15,10 +15,7 @@ const rows: readonly Row[] = [
   [/^SCOPE_ENDED$/, 'permanent', 'none'],
 ];
 
-export function ownError(
-  error: { readonly [BRAND]?: unknown; readonly retryAfterMs?: unknown },
-  code: string,
-): Classification | undefined {
-  if (error[BRAND] !== true) return;
+export function ownError(error: { readonly retryAfterMs?: unknown }, code: string): Classification | undefined {
+  if ((error as { [BRAND]?: unknown })[BRAND] !== true) return;
   return lookUp(rows, code, code.toLowerCase().replace('_', ' '), code, delayOf(error.retryAfterMs));
 }
