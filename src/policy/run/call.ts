@@ -34,7 +34,7 @@ import { Attempt } from './attempt.ts';
 import { dispose } from './dispose.ts';
 import { attemptEnd, attemptStart, callEnd, callStart, timeoutFired, timeoutLate } from './events.ts';
 import { AttemptRecord, report, type StoppedBy } from './history.ts';
-import { LayerTimer, type Grace } from './layer-timer.ts';
+import { LayerTimer } from './layer-timer.ts';
 import { WAIT, type CallOptions, type Gate, type Operation } from './layer.ts';
 import type { FlatStage } from './stage.ts';
 
@@ -189,12 +189,14 @@ export class Call implements Settings {
 
   private launch(attempt: Attempt): unknown {
     this.awaited = attempt;
-    const { attemptTimeout } = this.stage;
+    const { attemptTimeout, gates } = this.stage;
     if (attemptTimeout !== null) {
       attempt.timer = new LayerTimer(this, attempt);
       clock.startFixed(attempt.timer, attemptTimeout.timers);
     }
-    if (this.history !== null || this.startedMs !== null || attemptStart.observed || attemptEnd.observed)
+    // Gates ask how long an attempt had that was ended from outside; one with a timeout of its own can tell even so.
+    const untimed = gates.length > 0 && attemptTimeout === null && (this.timer !== null || this.link !== null);
+    if (this.history !== null || this.startedMs !== null || untimed || attemptStart.observed || attemptEnd.observed)
       attempt.startedMs = clock.now();
     if (attemptStart.observed) attemptStart.emit({ name: this.name, number: attempt.attempt });
     let promise;
@@ -297,7 +299,7 @@ export class Call implements Settings {
   private attemptFailed(attempt: Attempt, error: unknown, judged: boolean, abandoned = false): AttemptRecord {
     const record = new AttemptRecord(attempt.attempt, error, judged, false, this.history);
     record.abandoned = abandoned;
-    record.timedOut = attempt.timer !== null && attempt.timer.grace !== null && attempt.isAbort(error);
+    record.timedOut = attempt.timer?.grace?.error != null && attempt.isAbort(error);
     record.startedMs = attempt.startedMs;
     if (attempt.startedMs !== null) record.durationMs = clock.now() - attempt.startedMs;
     this.history = record;
@@ -391,23 +393,24 @@ export class Call implements Settings {
 
   /** Aborts the attempt in flight, and gives it its grace. `error` is that of `timer`, if it has fired. */
   private abortAttempt(attempt: Attempt, reason: unknown, timer: LayerTimer | null, error: TimeoutError | null): void {
+    attempt.startedMs ??= attempt.timer?.beganMs ?? null;
     attempt.context.cancelFromAbove(reason);
-    if (timer === null || (attempt.timer !== null && attempt.timer.grace !== null)) return;
-    attempt.timer?.leave();
+    if (timer === null || timer.grace !== null) return;
+    // Its own timeout may have passed before: then the grace that ends first lets the caller go.
+    if (attempt.timer?.grace === null) attempt.timer.leave();
     timer.leave();
     timer.grace = { error, settled: null };
     const { graceMs } = timer.layer;
-    if (graceMs === 0) this.abandon(attempt, timer, timer.grace);
+    if (graceMs === 0) this.abandon(attempt, timer);
     else if (graceMs < Infinity) clock.start(timer, graceMs);
   }
 
   timerFired(timer: LayerTimer, attempt: Attempt | null): void {
-    const { grace, layer } = timer;
-    if (grace !== null) {
-      if (this.awaited instanceof Attempt) this.abandon(this.awaited, timer, grace);
+    if (timer.grace !== null) {
+      if (this.awaited instanceof Attempt) this.abandon(this.awaited, timer);
       return;
     }
-    const timeoutMs = layer.timers.durationMs;
+    const timeoutMs = timer.layer.timers.durationMs;
     const of = attempt === null ? this.label : `attempt ${attempt.attempt} of ${this.label}`;
     const error = new TimeoutError(of, timeoutMs);
     if (timeoutFired.observed) timeoutFired.emit({ name: this.name, timeoutMs, of });
@@ -416,12 +419,14 @@ export class Call implements Settings {
   }
 
   /** The grace is over, and the attempt has not settled: its caller is let go, it goes on. */
-  private abandon(attempt: Attempt, { layer }: LayerTimer, grace: Grace): void {
+  private abandon(attempt: Attempt, { layer }: LayerTimer): void {
     const { reason } = attempt.context;
     this.awaited = null;
-    // The error becomes the caller's only now.
-    if (grace.error !== null) (grace.error as { abandoned: boolean }).abandoned = true;
-    grace.settled = abandonBody(this.name, reason, layer.detach ? null : this.above);
+    attempt.timer?.leave(); // its grace may go on, if that of the call is over
+    const graces = [attempt.timer?.grace, this.timer?.grace].filter((grace) => grace != null);
+    // The errors become the caller's only now.
+    for (const { error } of graces) if (error !== null) (error as { abandoned: boolean }).abandoned = true;
+    graces[0]!.settled = abandonBody(this.name, reason, layer.detach ? null : this.above);
     attempt.context.leave(); // it is aborted, so nothing from above can tell it anything new
     this.decide(this.attemptFailed(attempt, reason, false, true));
   }
