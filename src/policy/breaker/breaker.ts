@@ -185,7 +185,8 @@ class BreakerGate implements Gate {
   /** P6.6. */
   private effectOf(attempt: Attempt, failed: AttemptRecord): Effect {
     if (failed.refused) return 'neither';
-    if (!failed.timedOut && attempt.aborted && attempt.isAbort(failed.error)) {
+    // Not `attempt.aborted`: its own failure aborts it as well.
+    if (!failed.timedOut && failed.error === attempt.call.reason) {
       if (!(failed.error instanceof TimeoutError)) return 'neither';
       return failed.durationMs !== null && failed.durationMs >= this.blameAfterMs ? 'failure' : 'neither';
     }
