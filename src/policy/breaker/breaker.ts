@@ -229,7 +229,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
   const { ratio, window, lastCalls, slow, cooldown = 10_000, judge, dryRun = false, name = 'breaker' } = options;
   const counts = window !== undefined || lastCalls !== undefined;
   const {
-    failures = ratio === undefined && slow === undefined ? 5 : undefined,
+    failures = ratio === undefined ? 5 : undefined,
     minCalls = Math.min(20, lastCalls ?? 20),
     probes = 1,
   } = options;
