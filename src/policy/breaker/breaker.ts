@@ -119,6 +119,7 @@ class BreakerGate implements Gate {
   readonly name: string;
   readonly cell: BreakerCell;
   readonly timesCalls: boolean;
+  readonly hasHook: boolean;
   private readonly blameAfterMs: number;
   private readonly judge: BreakerOptions['judge'];
   private readonly dryRun: boolean;
@@ -134,6 +135,7 @@ class BreakerGate implements Gate {
   ) {
     this.cell = new BreakerCell(settings);
     this.timesCalls = settings.slow !== null;
+    this.hasHook = judge !== undefined;
     this.name = name;
     this.blameAfterMs = blameAfterMs;
     this.judge = judge;

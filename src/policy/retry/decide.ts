@@ -47,6 +47,10 @@ export class RetryDecision implements RetryLayer {
     return this.text;
   }
 
+  followsAbandoned(call: Call): boolean {
+    return this.idempotent(call) === true;
+  }
+
   succeededAtOnce(): void {
     this.settings.budget?.deposit();
   }

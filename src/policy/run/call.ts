@@ -59,6 +59,8 @@ export class Call implements Settings {
   history: AttemptRecord | null = null;
   /** Why it was aborted: the caller's reason, or the error of its timeout. */
   reason: unknown = NONE;
+  /** The caller's async context, if a timer or whoever aborts may have to call what is the caller's. */
+  private captured: CapturedContext | null = null;
   /** Settle the promise that the caller has, once that is no longer the one that reacts to the first attempt. */
   private resolve: ((value: unknown) => void) | null = null;
   private reject: ((error: unknown) => void) | null = null;
@@ -87,6 +89,8 @@ export class Call implements Settings {
       this.reason = this.link.hang();
       if (this.reason !== NONE) return this.soon(() => this.giveUp(this.reason, null, this.abortedBy))!;
     }
+    if (stage.hasHook || (stage.detaches && stage.retry?.followsAbandoned(this) === true))
+      this.captured = captureContext();
     if (stage.timeout !== null) {
       this.timer = new LayerTimer(this, null);
       clock.startFixed(this.timer, stage.timeout.timers);
@@ -383,8 +387,14 @@ export class Call implements Settings {
     this.reason = reason;
     const { awaited } = this;
     if (awaited instanceof Attempt) this.abortAttempt(awaited, reason, this.timer ?? awaited.timer, error);
-    else if (awaited !== null) awaited.cancel(reason);
+    else if (awaited !== null) this.inContext(() => awaited.cancel(reason));
     // Else it is between two steps, and the next one looks at `reason`.
+  }
+
+  /** Takes a step that a timer, or whoever aborts, sets off. */
+  private inContext(step: () => void): void {
+    if (this.captured === null) step();
+    else this.captured.run(step);
   }
 
   private get abortedBy(): StoppedBy {
@@ -428,7 +438,7 @@ export class Call implements Settings {
     for (const { error } of graces) if (error !== null) (error as { abandoned: boolean }).abandoned = true;
     graces[0]!.settled = abandonBody(this.name, reason, layer.detach ? null : this.above);
     attempt.context.leave(); // it is aborted, so nothing from above can tell it anything new
-    this.decide(this.attemptFailed(attempt, reason, false, true));
+    this.inContext(() => this.decide(this.attemptFailed(attempt, reason, false, true)));
   }
 
   /** An abandoned attempt has come to its end. */

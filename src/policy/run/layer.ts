@@ -33,6 +33,8 @@ export interface RetryLayer extends Described {
    * in place of the failure.
    */
   next(call: Call, failed: AttemptRecord): number | StoppedBy;
+  /** Whether an attempt may follow one that was abandoned: then not the operation but a timer sets off what comes next. */
+  followsAbandoned(call: Call): boolean;
   /** The call succeeded at its first attempt. */
   succeededAtOnce(): void;
   /** The retry that was scheduled never started, or was refused. */
@@ -49,6 +51,8 @@ export interface Gate extends Described {
   readonly type: string;
   /** It needs to know when the attempts began. */
   readonly timesCalls: boolean;
+  /** It calls a function of its user when it is told what an attempt came to. */
+  readonly hasHook: boolean;
   /** `undefined`: it is in. An error: it is refused. */
   enter(attempt: Attempt): undefined | typeof WAIT | Error;
   /** What the attempt came to is known, for its caller at least: `failed` is how it failed, `null` that it succeeded. */

@@ -33,6 +33,8 @@ export class FlatStage implements Stage {
   detaches = false;
   /** A layer needs to know when the call, and its attempts, began. */
   timesCalls = false;
+  /** A gate calls a function of its user when it is told what an attempt came to. */
+  hasHook = false;
 
   /** Takes the layer in, if it comes in the usual order. */
   takes(layer: Layer): boolean {
@@ -61,6 +63,7 @@ export class FlatStage implements Stage {
     this.inner = inner;
     this.detaches = this.timeout !== null || this.attemptTimeout !== null;
     this.timesCalls = this.retry?.timesCalls === true || this.gates.some((gate) => gate.timesCalls);
+    this.hasHook = this.gates.some((gate) => gate.hasHook);
   }
 
   private get isEmpty(): boolean {
