@@ -101,7 +101,7 @@ describe('the audit', () => {
     [
       'a customer who paid twice',
       { ...honest, ledger: [...honest.ledger, { ...entry('placed', true), key: 'another' }] },
-      'order placed: charged 2 times',
+      'order placed: charged 2 times, € 20.00',
     ],
     [
       'a charge that never reached the shop',

@@ -11,7 +11,7 @@
  * It is a function of these and of nothing else, so that a test can hand it a forged day.
  */
 import { scopeSync } from 'holdfast';
-import type { LedgerEntry } from './ledger.ts';
+import type { Charge, LedgerEntry } from './ledger.ts';
 import { priceInCents, type Order } from './orders.ts';
 import type { Ending } from './place-order.ts';
 import type { Row, RowState, Shelf } from './store.ts';
@@ -46,8 +46,20 @@ export interface Finding {
   readonly problems: readonly string[];
 }
 
+/** Money that was taken and should not have been. All of it is known, order by order; nobody has given it back. */
+export interface Damage {
+  /** Orders that were charged more than once, and what that took beyond the first time. */
+  readonly twice: { readonly orders: number; readonly cents: number };
+  /** Orders that the shop gave up, and that were charged. */
+  readonly forNothing: { readonly orders: number; readonly cents: number };
+}
+
 export interface Audit {
+  /** All accounts agree, and nobody paid for nothing. */
   readonly balanced: boolean;
+  /** All accounts agree but for the damage, which is known to the cent. */
+  readonly accounted: boolean;
+  readonly damage: Damage;
   readonly findings: readonly Finding[];
   /** Not wrong, and for a person to decide: each held order, with what the ledger knows of it. */
   readonly held: readonly string[];
@@ -63,11 +75,15 @@ export function audit(books: Books): Audit {
   const held: string[] = [];
   const problems = {
     claims: [] as string[],
+    damage: [] as string[],
     money: [] as string[],
     strangers: [] as string[],
     stock: [] as string[],
     rest: [] as string[],
   };
+
+  const twice = { orders: 0, cents: 0 };
+  const forNothing = { orders: 0, cents: 0 };
 
   for (const order of books.orders) {
     const ending = books.endings.get(order.id);
@@ -91,7 +107,18 @@ export function audit(books: Books): Audit {
         `order ${order.id}: the row has ${row.quantity} × ${row.sku}, the file ${order.quantity} × ${order.sku}`,
       );
     }
-    const wrongMoney = moneyProblem(order, row, line, charges[0]?.id);
+    const first = charges[0]?.cents ?? 0;
+    if (charges.length > 1) {
+      twice.orders++;
+      twice.cents += line.cents - first;
+      problems.damage.push(`order ${order.id}: charged ${charges.length} times, ${euro(line.cents)}`);
+    }
+    if (charges.length > 0 && line.row !== 'confirmed' && line.row !== 'held') {
+      forNothing.orders++;
+      forNothing.cents += first;
+      problems.damage.push(`order ${order.id}: the row is ${line.row}, and ${euro(line.cents)} were charged`);
+    }
+    const wrongMoney = moneyProblem(order, row, line.row, charges);
     if (wrongMoney) problems.money.push(`order ${order.id}: ${wrongMoney}`);
     if (line.row === 'held') {
       held.push(
@@ -135,11 +162,12 @@ export function audit(books: Books): Audit {
   const confirmed = books.rows
     .filter((row) => row.state === 'confirmed')
     .reduce((sum, row) => sum + (row.cents ?? 0), 0);
-  const heldCents = of('held').reduce((sum, line) => sum + line.cents, 0);
+  const heldCents = of('held').reduce(
+    (sum, { id }) => sum + (ledger.get(id)?.flatMap((e) => e.charges)[0]?.cents ?? 0),
+    0,
+  );
   const charged = books.ledger.flatMap((entry) => entry.charges).reduce((sum, charge) => sum + charge.cents, 0);
-  if (confirmed + heldCents !== charged) {
-    problems.money.push(`together: rows ${euro(confirmed)} and held ${euro(heldCents)}, the ledger ${euro(charged)}`);
-  }
+  const sum = confirmed + heldCents + twice.cents + forNothing.cents;
 
   const findings: Finding[] = [
     {
@@ -150,7 +178,7 @@ export function audit(books: Books): Audit {
     {
       about: 'rows = ledger',
       detail: `${count(of('confirmed').length)} confirmed, each charged once; ${count(of('released').length)} released, none charged`,
-      problems: problems.money,
+      problems: [...problems.money, ...problems.damage],
     },
     {
       about: 'file ⊇ rows, ledger',
@@ -169,11 +197,26 @@ export function audit(books: Books): Audit {
     },
     {
       about: 'money',
-      detail: `rows ${euro(confirmed)}${heldCents > 0 ? ` + held ${euro(heldCents)}` : ''} = ledger ${euro(charged)}`,
-      problems: confirmed + heldCents === charged ? [] : ['see above'],
+      detail: [
+        `rows ${euro(confirmed)}`,
+        ...(heldCents > 0 ? [`held ${euro(heldCents)}`] : []),
+        ...(twice.cents > 0 ? [`again ${euro(twice.cents)}`] : []),
+        ...(forNothing.cents > 0 ? [`for nothing ${euro(forNothing.cents)}`] : []),
+      ]
+        .join(' + ')
+        .concat(` = ledger ${euro(charged)}`),
+      problems: sum === charged ? [] : [`together ${euro(sum)}, the ledger has ${euro(charged)}`],
     },
   ];
-  return { balanced: findings.every((finding) => finding.problems.length === 0), findings, held, lines };
+  const found = findings.reduce((sum, finding) => sum + finding.problems.length, 0);
+  return {
+    balanced: found === 0,
+    accounted: found === problems.damage.length,
+    damage: { twice, forNothing },
+    findings,
+    held,
+    lines,
+  };
 }
 
 /** The word for an ending in the report, with where it left the row when the kind alone does not say. */
@@ -215,23 +258,22 @@ function expectedRow(ending: Ending | undefined): RowState | 'none' {
   }
 }
 
-/** Did as much money move as the row and the file say? */
+/** Does the row tell of a charge that was made, for the price of the order? */
 function moneyProblem(
   order: Order,
   row: Row | undefined,
-  line: OrderLine,
-  chargeId: string | undefined,
+  state: OrderLine['row'],
+  charges: readonly Charge[],
 ): string | undefined {
-  if (line.charges > 1) return `charged ${line.charges} times, expected once at most`;
-  if (row?.state === 'held') return undefined; // claims nothing; it is listed
-  if (row?.state !== 'confirmed')
-    return line.charges === 0 ? undefined : `the row is ${line.row}, and ${euro(line.cents)} were charged`;
-  if (line.charges === 0) return 'confirmed, and never charged';
-  if (row.charge_id !== chargeId) return `the row has charge ${row.charge_id}, the ledger ${chargeId}`;
-  if (row.cents !== line.cents) return `the row has ${euro(row.cents ?? 0)}, the ledger ${euro(line.cents)}`;
+  if (row === undefined || state !== 'confirmed') return undefined;
+  if (charges.length === 0) return 'confirmed, and never charged';
+  const charge = charges.find(({ id }) => id === row.charge_id);
+  if (charge === undefined)
+    return `the row has charge ${row.charge_id}, the ledger ${charges.map(({ id }) => id).join(', ')}`;
+  if (row.cents !== charge.cents) return `the row has ${euro(row.cents ?? 0)}, the ledger ${euro(charge.cents)}`;
   const price = priceOf(order);
-  if (line.cents !== price)
-    return `charged ${euro(line.cents)}, the file asks for ${price === undefined ? 'no price at all' : euro(price)}`;
+  if (charge.cents !== price)
+    return `charged ${euro(charge.cents)}, the file asks for ${price === undefined ? 'no price at all' : euro(price)}`;
   return undefined;
 }
 

@@ -1,44 +1,60 @@
 /**
- * Getting an answer out of a server that does not always give one: attempts, and questions when the attempts ran out.
+ * Charging with a policy. Everything that is done about a payment server in trouble stands in this file.
  *
- * Written by hand with scopes: an attempt is a frame of its own, with its own deadline, and what it opened is closed before
- * the next one begins.
+ * The other form, the loop that most programs have, is in charge-by-hand.ts.
  */
-import { scope, TimeoutError, type Scope } from 'holdfast';
-import type { Order } from './orders.ts';
-import type { Money, PaymentClient } from './payment-client.ts';
+import {
+  breaker,
+  bulkhead,
+  CircuitOpenError,
+  exponential,
+  policy,
+  retry,
+  timeout,
+  type PolicyOutcome,
+  type Scope,
+} from 'holdfast';
+import type { Money, PaymentClient, Wish } from './payment-client.ts';
 
-/** Four, the first included. Of a hundred orders in fair weather, fewer than one in a thousand needs more. */
-const ATTEMPTS = 4;
-/** The slowest answer that is no fault takes 80 ms. */
-const ATTEMPT_TIMEOUT = '400ms';
-/** Before the second attempt; doubled before each one after that. */
-const BACKOFF_MS = 20;
-const QUESTIONS = 4;
+/** One for both policies below: what the charges learn of the server, the questions need not find out again. */
+const server = breaker({ name: 'payments', ratio: 0.5, window: '1s', cooldown: '1s', probeLease: '2s' });
 
-/**
- * Sends the charge until there is an answer. Every attempt carries the same key, which is what makes sending again safe.
- *
- * One attempt without an answer makes the whole unknown: that a later one never left this machine does not take it back.
- */
-export async function charge(
-  key: string,
-  order: Order,
-  cents: number,
-  payments: PaymentClient,
-  s: Scope,
-): Promise<Money> {
-  let known: Money = { is: 'untouched' };
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    if (attempt > 1) await s.sleep(BACKOFF_MS * 2 ** (attempt - 2));
-    const answer = await scope(
-      { name: `charge ${order.id}, attempt ${attempt}`, signal: s, timeout: ATTEMPT_TIMEOUT, recover: noAnswer },
-      (a) => payments.charge(key, order.id, cents, a),
-    );
-    if (answer.is !== 'unknown' && answer.is !== 'untouched') return answer;
-    if (answer.is === 'unknown') known = answer;
-  }
-  return known;
+/** From outside to inside: each layer bounds what is below it. */
+const charging = policy(
+  // The customer's patience, whatever happens below: queue, attempts and back-off together.
+  timeout('4s'),
+  // One request in twelve fails here on a good day, and the next one mostly does not. Sending again is safe since each charge
+  // has a key; and it stays cheap on a bad day, since retries are paid from a budget that only orders without any trouble fill.
+  retry({ attempts: 4, backoff: exponential('100ms', { cap: '1s' }), idempotent: true, budget: { cap: 50 } }),
+  // When half of the requests of a second fail, others would too: none is sent for a second, then one, to see.
+  server,
+  // The server is good for some ten at once. Who is far beyond that need not know why it is slow to see that more is no help.
+  bulkhead({ name: 'payments', limit: 32, queue: 64 }),
+  // A good answer takes some 50 ms. After that time the request is aborted, which the server sees: it works for nobody in vain.
+  timeout('1s'),
+);
+
+/** Questions are few, and somebody has to have an answer: they may take longer, and they wait while the breaker is open. */
+const asking = policy(
+  timeout('7s'),
+  retry({
+    attempts: Infinity,
+    backoff: exponential('100ms', { cap: '1s' }),
+    idempotent: true,
+    budget: false,
+    retryIf: (error) => (error instanceof CircuitOpenError ? true : undefined),
+  }),
+  server,
+  timeout('1s'),
+);
+
+/** Sends the charge until there is an answer, or the policy ends it. */
+export async function charge(wish: Wish, payments: PaymentClient, s: Scope): Promise<Money> {
+  const outcome = await charging.settle((a) => payments.charge(wish, a), { signal: s, name: `charge ${wish.order}` });
+  if (outcome.ok) return outcome.value;
+  // Each attempt was refused here, before anything was sent.
+  if (outcome.attempts.every(({ refused }) => refused)) return { is: 'untouched' };
+  return { is: 'unknown', because: why(outcome) };
 }
 
 /**
@@ -46,19 +62,10 @@ export async function charge(
  * way finds the key closed. `unknown` if nobody answers.
  */
 export async function findOut(key: string, payments: PaymentClient, s: Scope): Promise<Money> {
-  for (let question = 1; question <= QUESTIONS; question++) {
-    if (question > 1) await s.sleep(BACKOFF_MS * 2 ** (question - 2));
-    const answer = await scope(
-      { name: `question ${question} about ${key}`, signal: s, timeout: ATTEMPT_TIMEOUT, recover: noAnswer },
-      (a) => payments.close(key, a),
-    );
-    if (answer.is === 'charged' || answer.is === 'closed') return answer;
-  }
-  return { is: 'unknown', because: `${QUESTIONS} questions about it were not answered` };
+  const outcome = await asking.settle((a) => payments.close(key, a), { signal: s, name: `question about ${key}` });
+  return outcome.ok ? outcome.value : { is: 'unknown', because: why(outcome) };
 }
 
-/** An attempt's own deadline is no accident, but an answer of a kind. A cancellation never comes here. */
-function noAnswer(error: unknown): Money {
-  if (error instanceof TimeoutError) return { is: 'unknown', because: `no answer within ${ATTEMPT_TIMEOUT}` };
-  throw error;
+function why({ attempts, stoppedBy }: PolicyOutcome<unknown>): string {
+  return `${attempts.length} attempts, the last one: ${String(attempts.at(-1)?.error)}; ended by: ${stoppedBy}`;
 }

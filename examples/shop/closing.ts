@@ -1,83 +1,90 @@
-/** What is printed when the day is over: the table, the audit, and how to have the same day again. */
+/** What is printed when the days are over: their audits, and the table that compares them. */
 import { styleText } from 'node:util';
-import { count, type Audit } from './audit.ts';
-import type { Day } from './day.ts';
+import { count, euro } from './audit.ts';
+import type { DayReport } from './day.ts';
 
-type Cell = readonly [label: string, value: number, note: string];
+type Row = readonly [label: string, cell: (day: DayReport) => string];
 
-export function table(day: Day, released: Readonly<Record<string, { opened: number; released: number }>>): string {
-  const why = (kind: 'out of stock' | 'card declined' | 'no answer') =>
-    day.count('refused', (ending) => ending.why === kind);
-  const rowIs = (kind: 'recovered' | 'stopped', ...states: string[]) =>
-    day.count(kind, (ending) => states.includes(ending.row));
-  const asked = day.count('placed', (ending) => ending.afterAsking);
+const whole =
+  (value: (day: DayReport) => number): Row[1] =>
+  (day) =>
+    count(value(day));
+const refused =
+  (reason: 'out of stock' | 'card declined' | 'no answer'): Row[1] =>
+  ({ book }) =>
+    count(book.count('refused', ({ why }) => why === reason));
 
-  const cells: Cell[] = [
-    ['placed', day.count('placed'), asked > 0 ? `${asked} of them after asking what became of the charge` : ''],
-    [
-      'refused',
-      day.count('refused'),
-      parts(
-        [why('card declined'), 'card declined'],
-        [why('out of stock'), 'out of stock'],
-        [why('no answer'), 'no answer from the payment server'],
-      ),
-    ],
-    [
-      'recovered',
-      day.count('recovered'),
-      parts(
-        [rowIs('recovered', 'released', 'none'), 'not charged, given back'],
-        [rowIs('recovered', 'confirmed'), 'charged, so completed'],
-        [rowIs('recovered', 'held'), 'held'],
-      ),
-    ],
-    [
-      'held',
-      day.count('held'),
-      day.count('held') > 0 ? 'nobody could say whether they were charged: not given back' : '',
-    ],
-    [
-      'cancelled',
-      day.count('stopped'),
-      parts(
-        [rowIs('stopped', 'released', 'none'), 'not charged, given back'],
-        [rowIs('stopped', 'confirmed'), 'charged, so completed'],
-        [rowIs('stopped', 'held'), 'held'],
-      ),
-    ],
-    ['not begun', day.orders.length - day.endings.size, ''],
-  ];
+const ROWS: readonly (Row | string)[] = [
+  'ORDERS',
+  ['placed', whole(({ book }) => book.count('placed'))],
+  ['  of them after asking what became of it', whole(({ book }) => book.count('placed', (e) => e.afterAsking))],
+  ['given up, no answer', refused('no answer')],
+  ['card declined', refused('card declined')],
+  ['out of stock', refused('out of stock')],
+  ['found a bug, recovered', whole(({ book }) => book.count('recovered'))],
+  ['held: nobody could say', whole(({ book }) => book.count('held'))],
+  ['cancelled', whole(({ book }) => book.count('stopped'))],
+  ['not begun', whole(({ book }) => book.orders.length - book.entries.size)],
+  'MONEY',
+  ['orders charged twice or more', whole(({ audit }) => audit.damage.twice.orders)],
+  ['  taken again', ({ audit }) => euro(audit.damage.twice.cents)],
+  ['orders given up, and charged', whole(({ audit }) => audit.damage.forNothing.orders)],
+  ['  taken for nothing', ({ audit }) => euro(audit.damage.forNothing.cents)],
+  'THE PAYMENT SERVER',
+  ['requests', whole(({ figures }) => figures.requests)],
+  ['  during the outage', whole(({ figures }) => figures.requestsInOutage)],
+  ['attempts per order, mean', ({ figures }) => figures.attempts.mean.toFixed(2)],
+  ['  most', whole(({ figures }) => figures.attempts.most)],
+  ['refused here, by the breaker', whole(({ refusals }) => refusals.breaker)],
+  ['  by the bulkhead', whole(({ refusals }) => refusals.bulkhead)],
+  ['  retries, by the budget', whole(({ refusals }) => refusals.budget)],
+  'TIME',
+  ['recovered after the outage in', ({ figures, outage }) => recovery(figures.recoveredMs, outage.toMs)],
+  ['a placed order, median', ({ figures }) => milliseconds(figures.p50Ms)],
+  ['  99th percentile', ({ figures }) => milliseconds(figures.p99Ms)],
+  ['the day', ({ seconds }) => `${seconds.toFixed(1)} s`],
+];
 
-  const orders = cells.map(([label, value, note]) =>
-    `  ${label.padEnd(16)}${count(value).padStart(8)}   ${note}`.trimEnd(),
-  );
-  const resources = Object.entries(released).map(
-    ([what, { opened, released: back }]) =>
-      `  ${what.padEnd(16)}${count(opened).padStart(8)}${count(back).padStart(10)}`,
+/** Side by side; with one day, one column. */
+export function comparison(days: readonly DayReport[]): string {
+  const line = (label: string, cells: readonly string[]): string =>
+    `  ${label.padEnd(42)}${cells.map((cell) => cell.padStart(16)).join('')}`;
+  const head = line(
+    '',
+    days.map(({ form }) => `${form} policy`),
   );
   return [
-    heading('ORDERS'.padEnd(18) + count(day.orders.length).padStart(8)),
-    ...orders,
-    '',
-    heading(`${'OPENED, RELEASED'.padEnd(18)}${'opened'.padStart(8)}${'released'.padStart(10)}`),
-    ...resources,
+    heading(head),
+    ...ROWS.map((row) =>
+      typeof row === 'string'
+        ? heading(row)
+        : line(
+            row[0],
+            days.map((day) => row[1](day)),
+          ),
+    ),
   ].join('\n');
 }
 
-export function auditText(audit: Audit): string {
+function recovery(ms: number | undefined, outageEndMs: number): string {
+  if (outageEndMs === Infinity) return '–';
+  return ms === undefined ? 'never' : `${(ms / 1_000).toFixed(1)} s`;
+}
+
+function milliseconds(ms: number | undefined): string {
+  return ms === undefined ? '–' : `${count(Math.round(ms))} ms`;
+}
+
+export function auditText({ form, audit }: DayReport): string {
   const lines = audit.findings.flatMap(({ about, detail, problems }) => [
     `  ${problems.length === 0 ? good('✓') : bad('✗')} ${about.padEnd(21)} ${detail}`,
     ...some(problems).map((problem) => `      ${bad(problem)}`),
   ]);
   const held = audit.held.map((line) => `  ${styleText('yellow', '•', stream)} ${'held'.padEnd(21)} ${line}`);
-  return [
-    heading('AUDIT'),
-    ...lines,
-    ...held,
-    '',
-    audit.balanced ? good('The books balance.') : bad('The books do not balance.'),
-  ].join('\n');
+  const verdict = audit.balanced
+    ? good('The books balance.')
+    : bad(audit.accounted ? 'The books do not balance; the damage is known to the cent.' : 'The books do not balance.');
+  return [heading(`AUDIT ${form} a policy`), ...lines, ...held, verdict].join('\n');
 }
 
 export function bugText(orderId: string, bug: unknown, trace: string): string {
@@ -95,14 +102,7 @@ const good = (text: string): string => styleText('green', text, stream);
 const bad = (text: string): string => styleText('red', text, stream);
 const heading = (text: string): string => styleText('bold', text, stream);
 
-function parts(...all: readonly (readonly [number, string])[]): string {
-  return all
-    .filter(([number]) => number > 0)
-    .map(([number, text]) => `${number} ${text}`)
-    .join(' · ');
-}
-
 /** The first few of a long list of problems; the report has them all. Held orders are never cut: somebody has to see to each. */
 function some(lines: readonly string[]): string[] {
-  return lines.length <= 12 ? [...lines] : [...lines.slice(0, 10), `… and ${lines.length - 10} more`];
+  return lines.length <= 12 ? [...lines] : [...lines.slice(0, 4), `… and ${count(lines.length - 4)} more`];
 }

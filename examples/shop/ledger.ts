@@ -1,4 +1,4 @@
-/** What the payment server knows of a key, and how it is read back from the file of a server that is gone. */
+/** What the payment server tells: what it knows of a key (also in the file of a server that is gone), and when it was asked. */
 import { readFileSync } from 'node:fs';
 
 export interface Charge {
@@ -17,6 +17,14 @@ export interface LedgerEntry {
   declined: boolean;
   /** Nothing is charged under this key any more. */
   closed: boolean;
+}
+
+/** Every request to charge, and every question, at the server's door. */
+export interface Traffic {
+  /** When the first one came, in milliseconds since 1970. */
+  readonly openedAt: number;
+  /** When each came, counted from then. */
+  readonly requestsMs: readonly number[];
 }
 
 /** Each line is the state of a key after a change, so the last one of a key holds. */

@@ -1,17 +1,25 @@
 /** The command line: what may be asked for, and clear words for what may not. */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+
+/** `without` a policy, or `with` one. */
+export type Form = 'without' | 'with';
 
 export interface Options {
   readonly orders: string;
   /** Only so many of the file, from its beginning. */
   readonly count: number;
-  readonly concurrency: number;
+  /** Which days are run: with the policy, with the loop made by hand. */
+  readonly forms: readonly Form[];
+  /** Orders a second, on average. */
+  readonly rate: number;
+  /** Of the payment server, in seconds; 0 for none. */
+  readonly outage: number;
   readonly seed: number;
-  /** Where the database is kept; without it, it lives and goes with the temporary directory. */
-  readonly db: string | undefined;
+  /** Where the chart goes. */
+  readonly chart: string;
   readonly keep: boolean;
   readonly quiet: boolean;
   readonly report: string | undefined;
@@ -21,23 +29,31 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-export const DEFAULT_ORDERS = fileURLToPath(new URL('./orders.csv', import.meta.url));
+const inProject = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+export const DEFAULT_ORDERS = inProject('examples/shop/orders.csv');
+const DEFAULT_CHART = inProject('.cache/shop.svg');
 
 export const HELP = `A shop that places a file of orders: reserve, charge, confirm, with everything going wrong that can.
+It does so twice, with charges by a hand-written retry loop and with charges in a policy, and compares.
 
 usage: npm start -- [options]        (with Node 22.18 or later: node examples/shop/main.ts [options])
 
+  --without         only the day without a policy
+  --with            only the day with a policy
   --orders FILE     the order file                                       [examples/shop/orders.csv]
   --count N         only the first N orders of it                        [all]
-  --concurrency N   how many orders run side by side                     [16]
+  --rate N          orders a second, on average                          [120]
+  --outage N        how many seconds the payment server is out; 0: not   [3]
   --seed N          decides what goes wrong at the payment server        [7]
-  --db FILE         keep the database here; a new or an empty file       [in the temporary directory]
+  --chart FILE      where the SVG file with the chart goes               [.cache/shop.svg]
   --keep            keep the temporary directory: database, receipts, ledger
-  --quiet           no progress, only the table and the audit
-  --report FILE     write every order's ending, row and charge as JSON
+  --quiet           no progress, only the audits, the table and the chart
+  --report FILE     write the figures, and every order's ending, row and charges, as JSON
   --help            this text
 
-Ctrl-C at any moment ends it cleanly. Exit code: 0 the books balance, 1 they do not, 2 wrong usage, 130 and 143 stopped.
+Ctrl-C at any moment ends it cleanly. Exit code: 0 every cent is accounted for, and with the policy the books balance;
+1 they do not; 2 wrong usage; 130 and 143 stopped.
 `;
 
 /** @throws UsageError with the option, what was given and what was expected */
@@ -49,9 +65,12 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
       options: {
         orders: { type: 'string', default: DEFAULT_ORDERS },
         count: { type: 'string' },
-        concurrency: { type: 'string', default: '16' },
+        without: { type: 'boolean', default: false },
+        with: { type: 'boolean', default: false },
+        rate: { type: 'string', default: '120' },
+        outage: { type: 'string', default: '3' },
         seed: { type: 'string', default: '7' },
-        db: { type: 'string' },
+        chart: { type: 'string', default: DEFAULT_CHART },
         keep: { type: 'boolean', default: false },
         quiet: { type: 'boolean', default: false },
         report: { type: 'string' },
@@ -62,24 +81,22 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
     throw new UsageError((error as Error).message);
   }
   if (values.help) return 'help';
-  if (values.db) mustBeNew('--db', values.db);
-  if (values.report) mustHaveDirectory('--report', values.report);
+  const { orders, keep, quiet, report, chart } = values;
+  if (report) mustHaveDirectory('--report', report);
+  if (chart !== DEFAULT_CHART) mustHaveDirectory('--chart', chart);
   return {
-    ...values,
-    db: values.db,
-    report: values.report,
+    orders,
+    keep,
+    quiet,
+    report,
+    chart,
+    forms: values.with === values.without ? ['without', 'with'] : values.with ? ['with'] : ['without'],
     count: values.count === undefined ? Infinity : wholeNumber('--count', values.count, 1, 1_000_000),
     // Each order at work has a connection, a file and a socket open, so the limit of open files is not far above this one.
-    concurrency: wholeNumber('--concurrency', values.concurrency, 1, 256),
+    rate: wholeNumber('--rate', values.rate, 1, 1_000),
+    outage: wholeNumber('--outage', values.outage, 0, 60),
     seed: wholeNumber('--seed', values.seed, 0, 4_294_967_295),
   };
-}
-
-/** An audit needs a day from its beginning, so a database that has seen another day is no place for this one. */
-function mustBeNew(option: string, file: string): void {
-  mustHaveDirectory(option, file);
-  if (existsSync(file) && statSync(file).size > 0)
-    throw new UsageError(`${option}: found ${file} with something in it, expected a new or an empty file`);
 }
 
 function mustHaveDirectory(option: string, file: string): void {

@@ -1,17 +1,39 @@
-/** Talks to the payment server, and translates what comes back into what it means for the money. */
+/** Talks to the payment server. An answer is returned, whatever it says of the money; everything else is thrown. */
 import { contextKey, type Scope } from 'holdfast';
-import type { Charge, LedgerEntry } from './ledger.ts';
+import type { Charge, LedgerEntry, Traffic } from './ledger.ts';
 
 /** One id follows an order through the program, the payment server and whatever is reported of it. */
 export const traceId = contextKey<string>('trace_id');
 
-/** What is known of the money of one order. */
-export type Money =
-  | { readonly is: 'untouched' } // no request ever left this machine
+/** What the payment server says of the money of one order, and keeps to. */
+export type Answer =
   | { readonly is: 'charged'; readonly charge: Charge }
   | { readonly is: 'declined' }
-  | { readonly is: 'closed' } // not charged, and never will be
+  | { readonly is: 'closed' }; // not charged, and never will be
+
+/** What is known of the money of one order. */
+export type Money =
+  | Answer
+  | { readonly is: 'untouched' } // no request ever left this machine
   | { readonly is: 'unknown'; readonly because: string };
+
+/** It answered, and it is no answer. The library reads `status` to see whether sending again may help. */
+export class NoSense extends Error {
+  override readonly name = 'NoSense';
+  readonly status: number;
+
+  constructor(status: number) {
+    super(`the payment server answered ${status}`);
+    this.status = status;
+  }
+}
+
+export interface Wish {
+  readonly order: string;
+  readonly cents: number;
+  /** The idempotency key: with it, sending twice is charging once. */
+  readonly key?: string;
+}
 
 export class PaymentClient {
   readonly #url: string;
@@ -20,76 +42,59 @@ export class PaymentClient {
     this.#url = url;
   }
 
-  /** One request to charge. Its deadline and its cancellation are the scope's; only these two are thrown, by their own reason. */
-  async charge(key: string, order: string, cents: number, s: Scope): Promise<Money> {
-    return this.#ask(s, 'POST', '/charges', { key, body: { order, cents } }, (status, body) => {
-      if ((status === 200 || status === 201) && isCharge(body)) return { is: 'charged', charge: body };
-      if (status === 402) return { is: 'declined' };
-      if (status === 409) return { is: 'closed' };
-      return undefined;
-    });
+  /** One request to charge. With a scope, it ends when that is aborted, and carries its trace id. */
+  async charge({ order, cents, key }: Wish, s?: Scope): Promise<Answer> {
+    const headers: Record<string, string> = { 'content-type': 'application/json' };
+    if (key !== undefined) headers['idempotency-key'] = key;
+    const { status, body } = await this.#ask('/charges', { headers, body: JSON.stringify({ order, cents }) }, s);
+    if ((status === 200 || status === 201) && isCharge(body)) return { is: 'charged', charge: body };
+    if (status === 402) return { is: 'declined' };
+    if (status === 409) return { is: 'closed' };
+    throw new NoSense(status);
   }
 
   /** Asks what became of a key and closes it in the same breath, so that the answer stays true. */
-  async close(key: string, s: Scope): Promise<Money> {
-    return this.#ask(s, 'POST', `/charges/${encodeURIComponent(key)}/close`, {}, (status, body) => {
-      if (status !== 200) return undefined;
-      const answer = body as { charge?: unknown; closed?: unknown } | null;
-      if (isCharge(answer?.charge)) return { is: 'charged', charge: answer.charge };
-      return answer?.closed === true ? { is: 'closed' } : undefined;
-    });
+  async close(key: string, s: Scope): Promise<Answer> {
+    const { status, body } = await this.#ask(`/charges/${encodeURIComponent(key)}/close`, { headers: {} }, s);
+    const { charge, closed } = (body ?? {}) as { charge?: unknown; closed?: unknown };
+    if (status === 200 && isCharge(charge)) return { is: 'charged', charge };
+    if (status === 200 && closed === true) return { is: 'closed' };
+    throw new NoSense(status);
   }
 
   /** What is known of a key at this moment. For people: who decides something by it wants `close`. */
   async look(key: string, s: Scope): Promise<{ charge: Charge | null; closed: boolean }> {
-    const response = await fetch(`${this.#url}/charges/${encodeURIComponent(key)}`, { signal: s.signal });
-    if (!response.ok) throw new Error(`GET /charges/${key}: ${response.status}`);
-    return (await response.json()) as { charge: Charge | null; closed: boolean };
+    return (await this.#get(`/charges/${encodeURIComponent(key)}`, s)) as { charge: Charge | null; closed: boolean };
   }
 
+  /** Ends the server's day. */
   async ledger(s: Scope): Promise<LedgerEntry[]> {
-    const response = await fetch(`${this.#url}/ledger`, { signal: s.signal });
-    if (!response.ok) throw new Error(`GET /ledger: ${response.status}`);
-    return (await response.json()) as LedgerEntry[];
+    return (await this.#get('/ledger', s)) as LedgerEntry[];
   }
 
-  /** Everything that `read` does not recognize is `unknown`: an answer that makes no sense is no answer. */
+  async traffic(s: Scope): Promise<Traffic> {
+    return (await this.#get('/traffic', s)) as Traffic;
+  }
+
   async #ask(
-    s: Scope,
-    method: string,
     path: string,
-    send: { key?: string; body?: object },
-    read: (status: number, body: unknown) => Money | undefined,
-  ): Promise<Money> {
-    const headers: Record<string, string> = { 'trace-id': s.get(traceId) ?? '' };
-    if (send.key) headers['idempotency-key'] = send.key;
-    if (send.body) headers['content-type'] = 'application/json';
-    let status: number;
-    let body: unknown;
-    try {
-      const response = await fetch(this.#url + path, {
-        method,
-        headers,
-        body: send.body ? JSON.stringify(send.body) : null,
-        signal: s.signal,
-      });
-      status = response.status;
-      body = await response.json();
-    } catch (error) {
-      s.throwIfAborted();
-      return fromNetworkFailure(error);
-    }
-    return read(status, body) ?? { is: 'unknown', because: `it answered ${status}` };
+    send: { headers: Record<string, string>; body?: string },
+    s: Scope | undefined,
+  ): Promise<{ status: number; body: unknown }> {
+    const response = await fetch(this.#url + path, {
+      method: 'POST',
+      headers: { ...send.headers, 'trace-id': s?.get(traceId) ?? '' },
+      body: send.body ?? null,
+      signal: s?.signal ?? null,
+    });
+    return { status: response.status, body: await response.json() };
   }
-}
 
-/** `fetch` reports every failure of the network as a TypeError; what happened is in its cause. */
-function fromNetworkFailure(error: unknown): Money {
-  const code = (error as { cause?: { code?: unknown } }).cause?.code;
-  // Nobody listens: nothing was sent. This is the only failure of a connection that says anything about the money.
-  if (code === 'ECONNREFUSED') return { is: 'untouched' };
-  if (error instanceof SyntaxError) return { is: 'unknown', because: 'its answer made no sense' };
-  return { is: 'unknown', because: 'the connection broke' };
+  async #get(path: string, s: Scope): Promise<unknown> {
+    const response = await fetch(this.#url + path, { signal: s.signal });
+    if (!response.ok) throw new NoSense(response.status);
+    return response.json();
+  }
 }
 
 function isCharge(value: unknown): value is Charge {

@@ -9,6 +9,12 @@ export class PaymentServerGone extends Error {
   override readonly name = 'PaymentServerGone';
 }
 
+/** When the server works on nothing, in milliseconds from its first request on. */
+export interface Outage {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
 export interface PaymentProcess {
   readonly pid: number;
   readonly url: string;
@@ -17,11 +23,14 @@ export interface PaymentProcess {
 /** Starts the server and waits until it listens. When it dies before `s` ends, `s` is cancelled with `PaymentServerGone`. */
 export async function startPaymentServer(
   s: Scope,
-  options: { seed: number; ledgerFile: string },
+  options: { seed: number; ledgerFile: string; outage: Outage },
 ): Promise<PaymentProcess> {
   const program = fileURLToPath(new URL('./payments.ts', import.meta.url));
+  const { seed, ledgerFile, outage } = options;
+  const words = { seed, ledger: ledgerFile, 'outage-from': outage.fromMs, 'outage-to': outage.toMs };
+  const args = Object.entries(words).map(([name, value]) => `--${name}=${value}`);
   const child = s.adopt(
-    fork(program, ['--seed', String(options.seed), '--ledger', options.ledgerFile], {
+    fork(program, args, {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       // Ctrl-C at a terminal reaches every process of its group. This one is still needed then, to be asked what became of
       // the charges under way, so it is in a group of its own.

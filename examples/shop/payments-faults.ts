@@ -1,8 +1,8 @@
 /**
  * What goes wrong at the payment server, and when.
  *
- * Everything is decided by the seed, the key of the charge and how often the server has seen that key, never by the order in
- * which requests arrive.
+ * Everything is decided by the seed, the order and how often the server was asked to charge it, never by the time or the sequence in
+ * which requests arrive. (The outage and the crowd are not in here: they are the affair of payments-workers.ts.)
  */
 import { chance } from './chance.ts';
 
@@ -31,7 +31,7 @@ const FAIR: Weather = [
   ['half', 0.01],
   ['garbage', 0.005],
 ];
-/** For one key in 40: most requests fail, so that the attempts run out and somebody has to ask what became of the money. */
+/** For one order in 40: most requests fail, so that the attempts run out and somebody has to ask what became of the money. */
 const FOUL: Weather = [
   ['unavailable', 0.35],
   ['cut-before', 0.15],
@@ -40,7 +40,7 @@ const FOUL: Weather = [
   ['late', 0.06],
   ['hang-after', 0.04],
 ];
-/** For one key in 1,000: no request gets an answer, and questions about the key get none either. */
+/** For one order in 1,000: no request gets an answer, and questions about it get none either. */
 const DARK: Weather = [
   ['cut-before', 0.4],
   ['hang-after', 0.1],
@@ -48,14 +48,14 @@ const DARK: Weather = [
 ];
 
 /** The card's own answer. It does not change however often it is asked. */
-export function cardIsDeclined(seed: number, key: string): boolean {
-  return chance(seed, key, 'card') < 0.035;
+export function cardIsDeclined(seed: number, order: string): boolean {
+  return chance(seed, order, 'card') < 0.035;
 }
 
-/** `send` counts from 1: how often the server has been asked to charge this key. */
-export function faultOfCharge(seed: number, key: string, send: number): Fault {
-  const sky = chance(seed, key, 'sky');
-  let left = chance(seed, key, `send ${send}`);
+/** `send` counts from 1: how often the server has been asked to charge this order. */
+export function faultOfCharge(seed: number, order: string, send: number): Fault {
+  const sky = chance(seed, order, 'sky');
+  let left = chance(seed, order, `send ${send}`);
   for (const [fault, share] of sky < 0.001 ? DARK : sky < 0.026 ? FOUL : FAIR) {
     left -= share;
     if (left < 0) return fault;
@@ -63,7 +63,7 @@ export function faultOfCharge(seed: number, key: string, send: number): Fault {
   return 'none';
 }
 
-/** Whether a question about a key, or the wish to close it, is cut off without an answer. */
-export function questionIsCut(seed: number, key: string, question: number): boolean {
-  return chance(seed, key, 'sky') < 0.001 || chance(seed, key, `question ${question}`) < 0.1;
+/** Whether a question about an order's charge, or the wish to close its key, is cut off without an answer. */
+export function questionIsCut(seed: number, order: string, question: number): boolean {
+  return chance(seed, order, 'sky') < 0.001 || chance(seed, order, `question ${question}`) < 0.1;
 }

@@ -24,9 +24,9 @@
  */
 import { createHash } from 'node:crypto';
 import { scope, suppressedErrors, type Exit, type Scope } from 'holdfast';
-import { charge, findOut } from './charge.ts';
+import { findOut } from './charge.ts';
 import { priceInCents, type Order } from './orders.ts';
-import { traceId, type Money, type PaymentClient } from './payment-client.ts';
+import { traceId, type Money, type PaymentClient, type Wish } from './payment-client.ts';
 import type { ReceiptDrawer } from './receipts.ts';
 import { OutOfStock, type RowState, type Store } from './store.ts';
 
@@ -34,6 +34,8 @@ export interface Shop {
   readonly seed: number;
   readonly store: Store;
   readonly payments: PaymentClient;
+  /** With a policy or by hand. */
+  readonly charge: (wish: Wish, payments: PaymentClient, s: Scope) => Promise<Money>;
   readonly receipts: ReceiptDrawer;
   /** Told once for every order that was begun, when everything it had opened is released. */
   readonly ended: (order: Order, ending: Ending) => void;
@@ -108,13 +110,16 @@ export function placeOrder(order: Order, shop: Shop, parent: Scope): Promise<End
         }
       });
 
-      const cents = priceInCents(order);
+      const wish: Wish = { order: order.id, cents: priceInCents(order), key };
       // Before the first request and not after it: from here to the answer, whoever ends this scope has to ask.
       money = { is: 'unknown', because: 'a request is under way' };
-      money = await charge(key, order, cents, shop.payments, s);
+      money = await shop.charge(wish, shop.payments, s);
 
       if (money.is === 'declined') throw new CardDeclined('card declined');
-      if (money.is !== 'charged') throw new NoAnswer(money.is === 'unknown' ? money.because : `charge ${money.is}`);
+      if (money.is !== 'charged') {
+        s.throwIfAborted(); // no answer, since the shop is being stopped
+        throw new NoAnswer(money.is === 'unknown' ? money.because : `charge ${money.is}`);
+      }
 
       reservation.confirm(money.charge, '');
       return { kind: 'placed', afterAsking: false };

@@ -4,11 +4,12 @@ import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { OrderLine } from './audit.ts';
+import type { Audit, OrderLine } from './audit.ts';
 import { chance } from './chance.ts';
+import type { Figures } from './figures.ts';
+import type { Form } from './options.ts';
 import { COLUMNS } from './orders.ts';
 
 const PROGRAM = fileURLToPath(new URL('./main.ts', import.meta.url));
@@ -23,37 +24,39 @@ interface Run {
   readonly code: number | null;
   readonly out: string;
   readonly err: string;
-  /** Of the payment server; 0 if none was started. */
-  readonly serverPid: number;
+  /** Of the payment servers, in the order of their days. */
+  readonly serverPids: readonly number[];
 }
 
-interface Report {
-  readonly balanced: boolean;
-  readonly lines: readonly OrderLine[];
+interface Day extends Audit {
+  readonly form: Form;
+  readonly figures: Figures;
 }
 
-/** Runs the shop with a temporary directory of its own. `meanwhile` begins when the payment server listens. */
+/** Runs the shop with a temporary directory of its own. `meanwhile` begins whenever a payment server listens. */
 async function shop(
   args: readonly string[],
-  meanwhile?: (shop: { kill(signal: NodeJS.Signals): void; serverPid: number }) => unknown,
+  meanwhile?: (shop: { kill(signal: NodeJS.Signals): void; serverPid: number; day: number }) => unknown,
 ): Promise<Run> {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', PROGRAM, '--quiet', ...args], {
+  const always = ['--quiet', '--chart', join(place, 'chart.svg'), '--report', join(place, 'report.json')];
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', PROGRAM, ...always, ...args], {
     env: { ...process.env, TMPDIR: emptyPlace('tmp') },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let out = '';
   let err = '';
-  let serverPid = 0;
+  const serverPids: number[] = [];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     out += text;
-    const found = /process (\d+) at/.exec(out);
-    if (!found || serverPid > 0) return;
-    serverPid = Number(found[1]);
-    void meanwhile?.({ kill: (signal) => child.kill(signal), serverPid });
+    for (const [, pid] of [...out.matchAll(/payment server (\d+) at/g)].slice(serverPids.length)) {
+      const serverPid = Number(pid);
+      const day = serverPids.push(serverPid);
+      void meanwhile?.({ kill: (signal) => child.kill(signal), serverPid, day });
+    }
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => void (err += text));
   const [code] = (await once(child, 'close')) as [number | null];
-  return { code, out, err, serverPid };
+  return { code, out, err, serverPids };
 }
 
 function emptyPlace(name: string): string {
@@ -76,18 +79,24 @@ function isRunning(pid: number): boolean {
   }
 }
 
-function report(name = 'report.json'): Report {
-  return JSON.parse(readFileSync(join(place, name), 'utf8')) as Report;
+/** Of the days that were run. */
+function report(): Day[] {
+  return (JSON.parse(readFileSync(join(place, 'report.json'), 'utf8')) as { days: Day[] }).days;
 }
 
-function halfDone(): unknown[] {
-  const db = new DatabaseSync(join(place, 'shop.db'), { readOnly: true });
-  const rows = db.prepare(`SELECT order_id FROM reservations WHERE state = 'reserved'`).all();
-  db.close();
-  return rows;
+function linesOf(day: Day | undefined): readonly OrderLine[] {
+  return day?.lines ?? [];
 }
 
-const kept = (): string[] => ['--report', join(place, 'report.json'), '--db', join(place, 'shop.db')];
+/** Nothing is half done, left behind, or still running. */
+function expectCleanEnd(run: Run): void {
+  for (const day of report()) {
+    expect(day.accounted).toBe(true);
+    expect(day.lines.filter((line) => line.row === 'reserved')).toEqual([]);
+  }
+  expect(leftovers()).toEqual([]);
+  expect(run.serverPids.filter(isRunning)).toEqual([]);
+}
 
 function orderFile(...lines: string[]): string {
   const file = join(place, 'orders.csv');
@@ -96,30 +105,19 @@ function orderFile(...lines: string[]): string {
 }
 
 describe('a day in the shop', () => {
-  it('ends with books that balance, and leaves nothing behind', async () => {
-    const run = await shop(['--count', '200', ...kept()]);
+  it('ends with books that balance, with a policy, and leaves nothing behind', async () => {
+    const run = await shop(['--with', '--count', '200', '--outage', '0']);
 
     expect(run).toMatchObject({ code: 0, err: '' });
     expect(run.out).toContain('The books balance.');
-    expect(report().balanced).toBe(true);
-    expect(report().lines).toHaveLength(200);
-    expect(report().lines.filter((line) => line.row === 'confirmed' && line.charges === 1).length).toBeGreaterThan(150);
-    expect(report().lines.some((line) => line.sends > 1)).toBe(true);
-    expect(run.out).toMatch(/connections +200 +200\n +statements +200 +200\n +temporary files +200 +200/);
-    expect(halfDone()).toEqual([]);
-    expect(leftovers()).toEqual([]);
-    expect(isRunning(run.serverPid)).toBe(false);
-  });
-
-  it('is the same day again, order by order, for one seed and one order at a time', async () => {
-    const days = await Promise.all(
-      ['a.json', 'b.json'].map(async (file) => {
-        const run = await shop(['--count', '120', '--concurrency', '1', '--seed', '11', '--report', join(place, file)]);
-        expect(run).toMatchObject({ code: 0, err: '' });
-        return report(file).lines;
-      }),
-    );
-    expect(days[0]).toEqual(days[1]);
+    expect(run.serverPids).toHaveLength(1);
+    const [day, ...others] = report();
+    expect(others).toEqual([]);
+    expect(day).toMatchObject({ form: 'with', balanced: true });
+    expect(linesOf(day)).toHaveLength(200);
+    expect(linesOf(day).filter((line) => line.row === 'confirmed' && line.charges === 1).length).toBeGreaterThan(150);
+    expect(linesOf(day).some((line) => line.sends > 1)).toBe(true);
+    expectCleanEnd(run);
   });
 
   it('recovers a bug in one order, reports it with its trace id, and goes on with the others', async () => {
@@ -130,10 +128,12 @@ describe('a day in the shop', () => {
       'd,dmitri@example.org,mug,1,1000,SPRING-10',
       'e,elif@example.org,mug,97,1000,', // stock is 95 % of what is asked for: there are enough for the others
     );
-    const run = await shop(['--orders', file, '--concurrency', '1', '--seed', '3', ...kept()]);
+    const run = await shop(['--with', '--orders', file, '--rate', '5', '--outage', '0', '--seed', '3']);
 
     expect(run.code).toBe(0);
-    expect(report().lines.map(({ id, ending, row, charges, cents }) => [id, ending, row, charges, cents])).toEqual([
+    expect(
+      linesOf(report()[0]).map(({ id, ending, row, charges, cents }) => [id, ending, row, charges, cents]),
+    ).toEqual([
       ['a', 'placed', 'confirmed', 1, 1000],
       ['b', 'recovered: released', 'released', 0, 0],
       ['c', 'recovered: confirmed', 'confirmed', 1, 1000],
@@ -145,55 +145,95 @@ describe('a day in the shop', () => {
   });
 });
 
+describe('the same day without and with a policy', () => {
+  it('is a storm without, and none with; charges twice without, and never with; all of it is accounted for', async () => {
+    const run = await shop(['--count', '700']);
+
+    expect(run).toMatchObject({ code: 0, err: '' });
+    const [without, with_] = report();
+    expect(without).toMatchObject({ form: 'without', balanced: false, accounted: true });
+    expect(with_).toMatchObject({ form: 'with', balanced: true });
+    for (const day of report()) {
+      expect(day.lines).toHaveLength(700);
+      expect(day.lines.filter((line) => line.ending === 'not begun' || line.ending.startsWith('stopped'))).toEqual([]);
+    }
+
+    expect(without!.damage.twice.orders).toBeGreaterThan(50);
+    expect(without!.damage.forNothing.orders).toBeGreaterThan(50);
+    expect(with_!.damage).toEqual({ twice: { orders: 0, cents: 0 }, forNothing: { orders: 0, cents: 0 } });
+    // Five to ten times as many, on a quiet machine.
+    expect(without!.figures.requestsInOutage / with_!.figures.requestsInOutage).toBeGreaterThan(2.5);
+    const placed = (day: Day) => day.lines.filter((line) => line.ending === 'placed').length;
+    expect(placed(with_!)).toBeGreaterThan(placed(without!));
+    expectCleanEnd(run);
+  });
+});
+
 describe('a day that is cut short', () => {
   const moments = ['first', 'second', 'third', 'fourth'].map((which) => Math.floor(chance(SEED, which) ** 2 * 1_500));
 
-  it.for(moments)('ends cleanly when SIGINT comes %i ms after the opening, whatever is under way', async (afterMs) => {
-    const run = await shop(kept(), ({ kill }) => setTimeout(kill, afterMs, 'SIGINT'));
+  it.for(moments.map((ms, index) => [index % 2 === 0 ? '--with' : '--without', ms] as const))(
+    'ends cleanly when SIGINT comes after the opening, whatever is under way (%s, %i ms)',
+    async ([form, afterMs]) => {
+      const run = await shop([form], ({ kill }) => setTimeout(kill, afterMs, 'SIGINT'));
+
+      expect(run).toMatchObject({ code: 130, err: '' });
+      expect(linesOf(report()[0]).some((line) => line.ending === 'not begun')).toBe(true);
+      expectCleanEnd(run);
+    },
+  );
+
+  it('ends cleanly in the middle of the outage: what became of the charges under way is found out', async () => {
+    const run = await shop(['--with', '--count', '240'], ({ kill }) => setTimeout(kill, 1_300, 'SIGINT'));
 
     expect(run).toMatchObject({ code: 130, err: '' });
-    expect(run.out).toContain('The books balance.');
-    expect(report().balanced).toBe(true);
-    expect(report().lines.some((line) => line.ending === 'not begun')).toBe(true);
-    expect(halfDone()).toEqual([]);
-    expect(leftovers()).toEqual([]);
-    expect(isRunning(run.serverPid)).toBe(false);
+    expect(linesOf(report()[0]).filter((line) => line.ending.startsWith('stopped')).length).toBeGreaterThan(0);
+    expect(report()[0]!.balanced).toBe(true);
+    expectCleanEnd(run);
+  });
+
+  it('ends cleanly in the second day, and tells of both', async () => {
+    const run = await shop(['--count', '60', '--outage', '0'], ({ kill, day }) => {
+      if (day === 2) setTimeout(kill, 200, 'SIGINT');
+    });
+
+    expect(run).toMatchObject({ code: 130, err: '' });
+    expect(report().map(({ form }) => form)).toEqual(['without', 'with']);
+    expect(run.out).toContain('AUDIT without a policy');
+    expect(run.out).toContain('AUDIT with a policy');
+    expectCleanEnd(run);
   });
 
   it('ends as cleanly on SIGTERM, with its own exit code', async () => {
-    const run = await shop(kept(), ({ kill }) => setTimeout(kill, 300, 'SIGTERM'));
+    const run = await shop(['--with'], ({ kill }) => setTimeout(kill, 300, 'SIGTERM'));
 
     expect(run).toMatchObject({ code: 143, err: '' });
-    expect(report().balanced).toBe(true);
-    expect(halfDone()).toEqual([]);
-    expect(leftovers()).toEqual([]);
-    expect(isRunning(run.serverPid)).toBe(false);
+    expectCleanEnd(run);
   });
 
   it('holds the orders under way when the payment server dies, and claims nothing of them', async () => {
-    const run = await shop(kept(), ({ serverPid }) => setTimeout(() => process.kill(serverPid, 'SIGKILL'), 600));
+    const run = await shop(['--with'], ({ serverPid }) => setTimeout(() => process.kill(serverPid, 'SIGKILL'), 600));
 
     expect(run.code).toBe(1);
     expect(run.err).toContain('PaymentServerGone');
     expect(run.out).toContain('its ledger is read from the file that it has left');
-    expect(report().balanced).toBe(true);
-    const held = report().lines.filter((line) => line.row === 'held');
+    expect(report()[0]!.balanced).toBe(true);
+    const held = linesOf(report()[0]).filter((line) => line.row === 'held');
     expect(held.length).toBeGreaterThan(0);
     for (const line of held) expect(run.out).toContain(`order ${line.id}: the ledger says`);
-    expect(halfDone()).toEqual([]);
-    expect(leftovers()).toEqual([]);
+    expectCleanEnd(run);
   });
 });
 
 describe('wrong input', () => {
   it('is refused in words, and nothing is started', async () => {
-    const run = await shop(['--concurrency', 'many']);
+    const run = await shop(['--rate', 'many']);
 
     expect(run).toEqual({
       code: 2,
       out: '',
-      err: '--concurrency: found "many", expected a whole number from 1 to 256\nNothing was started. See --help.\n',
-      serverPid: 0,
+      err: '--rate: found "many", expected a whole number from 1 to 1000\nNothing was started. See --help.\n',
+      serverPids: [],
     });
     expect(leftovers()).toEqual([]);
   });
@@ -206,7 +246,7 @@ describe('wrong input', () => {
     );
     const run = await shop(['--orders', file]);
 
-    expect(run).toMatchObject({ code: 2, out: '', serverPid: 0 });
+    expect(run).toMatchObject({ code: 2, out: '', serverPids: [] });
     expect(run.err).toContain('3 problems');
     expect(run.err).toContain(`line 3: found id "a" again, expected an id that line 2 does not have`);
     expect(run.err).toContain(`line 3: found quantity "0", expected a whole number from 1 to 1000`);

@@ -204,7 +204,11 @@ export class Reservation implements Disposable {
 
 function openDatabase(file: string): DatabaseSync {
   // `timeout` is SQLite's busy timeout: another process may have the file open as well. It blocks this thread while it waits.
-  return new DatabaseSync(file, { timeout: 2_000, enableForeignKeyConstraints: true });
+  const db = new DatabaseSync(file, { timeout: 2_000, enableForeignKeyConstraints: true });
+  // In WAL mode what is committed survives the program's death also when the disk is not waited for; only a power cut may take
+  // the last commits back. Waiting for it would stop this thread hundreds of times a second.
+  db.exec('PRAGMA synchronous = NORMAL');
+  return db;
 }
 
 /** The deferred function sees how the work ended, and ends the transaction the same way. A COMMIT that fails is the failure. */
