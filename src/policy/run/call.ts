@@ -303,7 +303,8 @@ export class Call implements Settings {
   private attemptFailed(attempt: Attempt, error: unknown, judged: boolean, abandoned = false): AttemptRecord {
     const record = new AttemptRecord(attempt.attempt, error, judged, false, this.history);
     record.abandoned = abandoned;
-    record.timedOut = attempt.timer?.grace?.error != null && attempt.isAbort(error);
+    record.overdue = attempt.timer?.grace?.error != null;
+    record.timedOut = record.overdue && attempt.isAbort(error);
     record.startedMs = attempt.startedMs;
     if (attempt.startedMs !== null) record.durationMs = clock.now() - attempt.startedMs;
     this.history = record;
@@ -332,7 +333,7 @@ export class Call implements Settings {
       return this.giveUp(record.timedOut ? this.reason : record.error, record, this.abortedBy);
     }
     if (retry === null)
-      return this.giveUp(record.error, record, record.refused ? 'refused' : record.timedOut ? 'deadline' : 'attempts');
+      return this.giveUp(record.error, record, record.refused ? 'refused' : record.overdue ? 'deadline' : 'attempts');
     let next;
     try {
       next = retry.next(this, record);

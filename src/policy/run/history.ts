@@ -65,7 +65,9 @@ export class AttemptRecord {
   /** A layer of this run let it not run. */
   readonly refused: boolean;
   abandoned = false;
-  /** A timeout inside the retry ended it. */
+  /** A timeout inside the retry had passed. */
+  overdue = false;
+  /** And that is what ended it. */
   timedOut = false;
   /** What a hook threw when it was told; `NONE` if none did. */
   thrown: unknown = NONE;
