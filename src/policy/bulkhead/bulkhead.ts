@@ -102,37 +102,47 @@ class BulkheadGate implements Gate {
   }
 
   enter(attempt: Attempt): undefined | typeof WAIT | Error {
+    const { dryRun } = this.settings;
+    // Asked before a place is taken: it is the user's, and may throw, or have somebody leave who waits.
+    const priority = !dryRun && this.willQueue ? this.priorityOf(attempt) : 0;
     const answer = this.cell.enter();
     if (answer === 'entered') return undefined;
-    if (this.settings.dryRun) return this.letPass(answer);
-    return answer === 'full' ? this.refusal('full') : this.queueUp(attempt);
+    if (dryRun) return this.letPass(answer);
+    return answer === 'full' ? this.refusal('full') : this.queueUp(attempt, priority);
+  }
+
+  private get willQueue(): boolean {
+    const { cell, settings } = this;
+    return cell.inFlight >= settings.limit && cell.waiting < settings.queue;
+  }
+
+  private priorityOf(attempt: Attempt): number {
+    const { priority } = this.settings;
+    const level: unknown = priority?.(attempt) ?? 0;
+    const isLevel = typeof level === 'number' && !Number.isNaN(level);
+    checkOption(isLevel, 'priority', level, 'a function that gives a number');
+    return level;
   }
 
   private letPass(answer: 'queued' | 'full'): undefined {
-    if (answer === 'queued') this.cell.abandonPlace();
-    else void this.refusal('full');
-    this.cell.inFlight++;
+    const { cell, settings } = this;
+    if (answer === 'queued') cell.abandonPlace();
+    // Nobody waits in a dry run: those above the limit stand for who would.
+    if (cell.inFlight >= settings.limit + settings.queue) void this.refusal('full');
+    cell.inFlight++;
     return undefined;
   }
 
-  private queueUp(attempt: Attempt): typeof WAIT | Error {
-    const { priority, maxWaitMs } = this.settings;
-    let level;
-    try {
-      level = priority?.(attempt) ?? 0;
-      checkOption(!Number.isNaN(level), 'priority', level, 'a function that gives a number');
-    } catch (error) {
-      this.cell.abandonPlace();
-      throw error;
-    }
+  private queueUp(attempt: Attempt, priority: number): typeof WAIT | Error {
     const { deadlineMs } = attempt.call;
-    const waitMs = this.cell.expectedWaitMs(this.queue.place(level));
+    const waitMs = this.cell.expectedWaitMs(this.queue.place(priority));
     if (waitMs > 0 && deadlineMs < Infinity && clock.now() + waitMs > deadlineMs) {
       this.cell.abandonPlace();
       return this.refusal('deadline');
     }
-    const waiter = new Waiter(attempt, this, level);
+    const waiter = new Waiter(attempt, this, priority);
     this.queue.add(waiter);
+    const { maxWaitMs } = this.settings;
     if (maxWaitMs < Infinity) waiter.expireAfter(maxWaitMs);
     attempt.call.awaited = waiter;
     return WAIT;
