@@ -120,6 +120,11 @@ export class Call implements Settings {
     return promise;
   }
 
+  /** What was waited before the newest attempt. */
+  private get delayMs(): number {
+    return this.history === null ? 0 : this.history.delayAfterMs;
+  }
+
   /** The next attempt. Like all steps from here on it returns what a reaction hands on while the caller's promise is that of the first attempt. */
   private begin(): unknown {
     return this.admit(new Attempt(this, this.history === null ? 1 : this.history.number + 1), 0);
@@ -200,7 +205,7 @@ export class Call implements Settings {
     }
     // Gates ask how long an attempt had that was ended from outside; one with a timeout of its own can tell even so.
     const untimed = gates.length > 0 && attemptTimeout === null && (this.timer !== null || this.link !== null);
-    if (this.history !== null || this.startedMs !== null || untimed || attemptStart.observed || attemptEnd.observed)
+    if (this.delayMs > 0 || this.startedMs !== null || untimed || attemptStart.observed || attemptEnd.observed)
       attempt.startedMs = clock.now();
     if (attemptStart.observed) attemptStart.emit({ name: this.name, number: attempt.attempt });
     let promise;
@@ -461,7 +466,8 @@ export class Call implements Settings {
 
   /** `record` is that of the last attempt, if its error is what comes out. */
   private giveUp(error: unknown, record: AttemptRecord | null, by: StoppedBy): unknown {
-    if (this.stage.reports) report(error, this.history, by);
+    // A refusal at the first attempt tells all by itself: not to write it down is half of what it costs.
+    if (this.stage.reports && (by !== 'refused' || this.history?.before !== null)) report(error, this.history, by);
     this.finish(error, by);
     // A result that was judged a failure comes out as the result that it is.
     if (record !== null && record.judged && error === record.error) {

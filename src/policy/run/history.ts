@@ -24,7 +24,7 @@ export interface AttemptReport {
   readonly number: number;
   /** What ended it; `undefined` when it succeeded. A result that `failWhen` judged a failure stands here too. */
   readonly error: unknown;
-  /** On the monotonic clock; `null` for a first attempt when nothing needed the clock. */
+  /** On the monotonic clock; `null` when nothing needed the clock: for a first attempt, and one that began without a wait. */
   readonly startedAt: number | null;
   readonly durationMs: number | null;
   /** What was waited before it. */
@@ -37,6 +37,8 @@ export interface AttemptReport {
 }
 
 const REFUSALS = new Set(['CIRCUIT_OPEN', 'BULKHEAD_FULL', 'RATE_LIMITED']);
+
+const NO_ATTEMPTS: readonly AttemptReport[] = Object.freeze([]);
 
 /** A layer's own error, that says that it let nothing run. */
 export function isRefusal(error: unknown): boolean {
@@ -141,7 +143,9 @@ export function stoppedByItself(error: unknown): StoppedBy | undefined {
  * attemptsOf(error).map(({ number, error }) => [number, String(error)]); // [[1, 'Error: down'], [2, 'Error: down']]
  */
 export function attemptsOf(error: unknown): readonly AttemptReport[] {
-  return AttemptRecord.list(reports.get(error as object)?.history ?? null);
+  const known = reports.get(error as object);
+  if (known !== undefined) return AttemptRecord.list(known.history);
+  return isRefusal(error) ? AttemptRecord.list(new AttemptRecord(1, error, false, true, null)) : NO_ATTEMPTS;
 }
 
 /** Why the call that `error` came out of made no further attempt; `undefined` for an error that came out of no policy. */
