@@ -95,6 +95,16 @@ class BreakerModel {
     this.probes = this.probes.filter((probe) => probe.succeeded);
   }
 
+  /** What a cell would have to save, as of the last result. */
+  saved(): { opens: number; failures: number; successes: number; window: readonly Result[] } {
+    const inRow = this.state === 'closed' ? this.failuresInRow() : 0;
+    return { opens: this.opens, failures: inRow, successes: this.successes(), window: this.inWindow() };
+  }
+
+  private failuresInRow(): number {
+    return this.results.length - 1 - this.results.findLastIndex((result) => !result.failed);
+  }
+
   private successes(): number {
     return this.probes.filter((probe) => probe.succeeded).length;
   }
@@ -126,9 +136,7 @@ class BreakerModel {
 
   private mustOpen(): boolean {
     const { failures, ratio, slow, minCalls } = this.settings;
-    const { results } = this;
-    const inRow = results.length - 1 - results.findLastIndex((result) => !result.failed);
-    if (failures !== null && inRow >= failures) return true;
+    if (failures !== null && this.failuresInRow() >= failures) return true;
     const window = this.inWindow();
     if (window.length < minCalls) return false;
     const share = (of: (result: Result) => boolean): number => window.filter(of).length / window.length;
@@ -231,6 +239,23 @@ export class BreakerWorld implements World {
     this.check('reset');
   }
 
+  /** What would be saved is what there is to save. */
+  look(): void {
+    this.tell?.('look');
+    const { opens, failures, successes, window } = this.cell.snapshot(this.clock.cellMs);
+    const model = this.model.saved();
+    same('opens', opens, model.opens);
+    same('failures in a row', failures, model.failures);
+    same('successes', successes, model.successes);
+    // None is saved when time went back, or nothing has been counted.
+    if (window === null) return;
+    const sums = 'buckets' in window ? window.buckets : window.map((bits) => [1, bits & 1, bits >> 1] as const);
+    const sum = (at: 0 | 1 | 2): number => sums.reduce((total, tally) => total + tally[at], 0);
+    same('calls in the window', sum(0), model.window.length);
+    same('failures in the window', sum(1), model.window.filter((result) => result.failed).length);
+    same('slow calls in the window', sum(2), model.window.filter((result) => result.slow).length);
+  }
+
   /** The process ends, and another one begins with what was saved. */
   restart(): void {
     this.tell?.('restart');
@@ -267,6 +292,7 @@ export class BreakerWorld implements World {
     else if (verb === 'settle') this.settle(Number(first), effect as Effect, Number(durationMs));
     else if (verb === 'tick') this.tick(Number(first));
     else this[verb as 'isolate' | 'reset' | 'restart' | 'swapClock']();
+    this.look();
   }
 
   hash(): string {

@@ -1,5 +1,5 @@
 /**
- * Random events through all four cells, each beside its model, in episodes of 1000: an episode has worlds with settings of its own, and
+ * Random events through all four cells, each beside its model, in episodes of 4000: an episode has worlds with settings of its own, and
  * a stream of random numbers that comes from the seed and its index, so that any of them can be played alone.
  *
  * Times are whole milliseconds, and settings have few decimals: so models are exact, and what differs is a fault. Not covered: fractions of a
@@ -14,7 +14,7 @@ import { BreakerWorld } from './breaker.ts';
 import { BudgetWorld } from './budget.ts';
 import { BulkheadWorld } from './bulkhead.ts';
 
-export const EPISODE = 1000;
+export const EPISODE = 4000;
 
 /** Who makes the cells: others than ours, to see that the fuzz notices. */
 export interface Makers {
@@ -74,6 +74,8 @@ class Episode {
   private readonly slow: number;
   /** Of a hundred waiters that are drawn: how many give up. */
   private readonly impatient: number;
+  /** How many clients of the bulkhead come: a crowd, or too few to fill it, by turns. */
+  private crowd = 1;
   /** How long time stands still. */
   private readonly tickMs: number;
 
@@ -81,10 +83,11 @@ class Episode {
     this.random = random;
     const bulkhead = someBulkhead(random);
     this.breaker = new BreakerWorld(someBreaker(random), 6, makers.breaker);
-    this.bulkhead = new BulkheadWorld(bulkhead, bulkhead.limit + bulkhead.queue + 1, makers.bulkhead);
+    this.bulkhead = new BulkheadWorld(bulkhead, 2 * (bulkhead.limit + bulkhead.queue) + 1, makers.bulkhead);
     this.budget = new BudgetWorld(someBudget(random), 4, makers.budget);
     this.backoff = new BackoffWorld(random, makers.backoff ?? someBackoff);
-    this.failing = random.below(101);
+    // Half of the episodes are healthy: a breaker that opens forgets what it had counted.
+    this.failing = random.below(random.chance(0.5) ? 15 : 101);
     this.slow = random.below(101);
     this.impatient = random.below(50);
     this.tickMs = 1 + random.below(30);
@@ -107,8 +110,10 @@ class Episode {
     const { breaker, random } = this;
     if (draw === 0) breaker.restart();
     else if (draw === 1) breaker.swapClock();
-    else if (draw === 2) breaker.isolate();
+    else if (draw === 2 && random.chance(0.3)) breaker.isolate();
     else if (draw < 6) breaker.reset();
+    else if (draw < 10) breaker.tick(random.below(400));
+    else if (draw < 30) breaker.look();
     else if (draw < 100) breaker.tick(random.below(this.tickMs));
     else {
       const client = random.below(breaker.clients.length);
@@ -126,11 +131,13 @@ class Episode {
     const { bulkhead, random } = this;
     if (draw === 0) bulkhead.restart();
     else if (draw === 1) bulkhead.swapClock();
-    else if (draw < 10) bulkhead.look();
+    else if (draw === 2) this.crowd = 1 + random.below(bulkhead.clients.length);
+    else if (draw < 40) bulkhead.look();
     else if (draw < 100) bulkhead.tick(random.below(this.tickMs));
     else {
-      const client = random.below(bulkhead.clients.length);
+      const client = random.below(random.chance(0.1) ? bulkhead.clients.length : this.crowd);
       const doing = bulkhead.clients[client];
+      if (doing === 'idle' && client >= this.crowd) return;
       if (doing === 'idle') bulkhead.enter(client);
       else if (doing === 'working') bulkhead.leave(client);
       else if (random.below(100) < this.impatient) bulkhead.abandon(client);
@@ -172,7 +179,7 @@ function someBreaker(random: Random): BreakerSettings {
 }
 
 function someBulkhead(random: Random): BulkheadSettings {
-  return { limit: random.chance(0.1) ? 10 + random.below(10) : 1 + random.below(4), queue: random.below(7) };
+  return { limit: random.chance(0.2) ? 10 + random.below(10) : 1 + random.below(4), queue: random.below(7) };
 }
 
 function someBudget(random: Random): BudgetSettings {

@@ -3,7 +3,7 @@
  *
  *   --seed TEXT     any text, a commit hash say [random, printed]
  *   --events N      how many random events [10000000]
- *   --from N        begins there, to do a long run in steps; a multiple of 1000 repeats no event
+ *   --from N        begins there, to do a long run in steps; a multiple of 4000 repeats no event
  *   --trace         prints each event
  *   --enumerate     instead: every state that can be reached in so many events
  *   --depth N       how many [16]
