@@ -31,13 +31,20 @@ export class Attempt extends RunningScope {
   }
 
   override get attempt(): number {
-    return this.number;
+    return this.counted.number;
   }
 
   override get previousError(): unknown {
-    let record = this.call.history;
-    while (record !== null && record.number >= this.number) record = record.before;
+    const { call, number } = this.counted;
+    let record = call.history;
+    while (record !== null && record.number >= number) record = record.before;
     return record?.error;
+  }
+
+  /** The retry may stand in a stage outside. */
+  private get counted(): Attempt {
+    const { stage, options } = this.call;
+    return (stage.retry === null ? options?.within : undefined) ?? this;
   }
 
   override get context(): Context {

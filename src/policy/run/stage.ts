@@ -10,6 +10,7 @@
 import { checkOption } from '../../foundation/index.ts';
 import type { Context } from '../../scope/context.ts';
 import { drive, outerContext, scopeOf, type RunningScope } from '../../scope/scope.ts';
+import type { Attempt } from './attempt.ts';
 import { Call } from './call.ts';
 import type { CallOptions, Gate, Judge, Layer, Middleware, Operation, RetryLayer, TimeoutLayer } from './layer.ts';
 
@@ -72,8 +73,14 @@ export class FlatStage implements Stage {
 
   start(op: Operation, outer: Context | null, options: CallOptions | null): Promise<unknown> {
     const { inner } = this;
-    const body: Operation = inner === null ? op : (s) => inner.start(op, (s as RunningScope).context, options);
+    const body: Operation =
+      inner === null ? op : (s) => inner.start(op, (s as Attempt).context, this.optionsWithin(s as Attempt, options));
     return new Call(this, body, outer, options).start();
+  }
+
+  private optionsWithin(attempt: Attempt, options: CallOptions | null): CallOptions | null {
+    if (this.retry === null) return options;
+    return { idempotent: undefined, name: undefined, onReport: undefined, ...options, within: attempt };
   }
 }
 
