@@ -210,10 +210,11 @@ export class Call implements Settings {
     if (attemptStart.observed) attemptStart.emit({ name: this.name, number: attempt.attempt });
     let promise;
     try {
-      // A listener may just have aborted the call.
-      promise = this.reason === NONE ? Promise.resolve(this.op(attempt)) : Promise.reject(this.reason as Error);
+      if (this.reason !== NONE) throw this.reason; // a listener has just aborted the call
+      promise = Promise.resolve(this.op(attempt));
     } catch (error) {
-      promise = Promise.reject(error);
+      // No rejected promise: Node keeps one that had no handler at first until the microtask queue is empty, which may be after many attempts.
+      return then.call(TURN, () => failed(attempt, error));
     }
     return then.call(
       promise,
@@ -222,10 +223,7 @@ export class Call implements Settings {
         attempt.value = value;
         return attempt.call.close(attempt);
       },
-      (error: unknown) => {
-        attempt.bodyThrew(error);
-        return attempt.call.close(attempt);
-      },
+      (error: unknown) => failed(attempt, error),
     );
   }
 
@@ -335,7 +333,8 @@ export class Call implements Settings {
     if (record.thrown !== NONE) return this.hookThrew(record.thrown, record);
     if (this.reason !== NONE) {
       // A layer's timeout that came before the abort is no word of the operation's own.
-      return this.giveUp(record.timedOut ? this.reason : record.error, record, this.abortedBy);
+      const ended = record.timedOut || this.isOwnTimeout(record.error);
+      return this.giveUp(ended ? this.reason : record.error, record, this.abortedBy);
     }
     if (retry === null)
       return this.giveUp(record.error, record, record.refused ? 'refused' : record.overdue ? 'deadline' : 'attempts');
@@ -389,12 +388,20 @@ export class Call implements Settings {
 
   /** The caller has cancelled, or the timeout of the whole call has passed: then `error` is its error. */
   abort(reason: unknown, error: TimeoutError | null = null): void {
-    if (this.reason !== NONE) return;
+    if (this.reason !== NONE) {
+      // P2.3: what comes from outside comes before the call's own timeout, though that has passed.
+      if (error === null && this.isOwnTimeout(this.reason)) this.reason = reason;
+      return;
+    }
     this.reason = reason;
     const { awaited } = this;
     if (awaited instanceof Attempt) this.abortAttempt(awaited, reason, this.timer ?? awaited.timer, error);
     else if (awaited !== null) this.inContext(() => awaited.cancel(reason));
     // Else it is between two steps, and the next one looks at `reason`.
+  }
+
+  private isOwnTimeout(error: unknown): boolean {
+    return error === this.timer?.grace?.error;
   }
 
   /** Takes a step that a timer, or whoever aborts, sets off. */
@@ -514,6 +521,12 @@ export class Call implements Settings {
     const above = this.above === null ? Infinity : this.above.deadline;
     return this.timer === null ? above : Math.min(above, this.timer.deadlineMs);
   }
+}
+
+/** The body threw. */
+function failed(attempt: Attempt, error: unknown): unknown {
+  attempt.bodyThrew(error);
+  return attempt.call.close(attempt);
 }
 
 /** To put something off by one turn of the microtask queue, in the async context of now. */
