@@ -401,7 +401,8 @@ export class Call implements Settings {
   }
 
   private isOwnTimeout(error: unknown): boolean {
-    return error === this.timer?.grace?.error;
+    const own = this.timer?.grace?.error ?? null;
+    return own !== null && error === own;
   }
 
   /** Takes a step that a timer, or whoever aborts, sets off. */
