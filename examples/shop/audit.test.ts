@@ -74,7 +74,7 @@ describe('the audit', () => {
     const result = audit(honest);
 
     expect(found(honest)).toEqual([]);
-    expect(result.balanced).toBe(true);
+    expect(result).toMatchObject({ balanced: true, accounted: true });
     expect(result.held).toEqual(['order held: the ledger says charged, ch_held, € 10.00']);
     expect(result.lines.find((line) => line.id === 'cut')).toEqual({
       id: 'cut',
@@ -86,12 +86,33 @@ describe('the audit', () => {
     });
   });
 
+  it('knows to the cent what was taken and should not have been, and tells that from what nobody can explain', () => {
+    const damaged: Books = {
+      ...withEntry('declined', { charges: [{ id: 'ch_late', cents: 700 }] }),
+      ledger: [
+        ...withEntry('declined', { charges: [{ id: 'ch_late', cents: 700 }] }).ledger,
+        { ...entry('placed', true), key: 'another', charges: [{ id: 'ch_again', cents: 1_000 }] },
+      ],
+    };
+    expect(audit(damaged)).toMatchObject({
+      balanced: false,
+      accounted: true,
+      damage: { twice: { orders: 1, cents: 1_000 }, forNothing: { orders: 1, cents: 700 } },
+    });
+    expect(audit(damaged).findings.at(-1)).toEqual({
+      about: 'money',
+      detail: 'rows € 20.00 + held € 10.00 + again € 10.00 + for nothing € 7.00 = ledger € 47.00',
+      problems: [],
+    });
+    expect(audit({ ...damaged, leftovers: ['placed.txt.tmp'] }).accounted).toBe(false);
+  });
+
   it.for<[string, Books, string]>([
     ['a row that is half done', withRow('declined', { state: 'reserved' }), 'order declined: half done'],
     [
       'goods given back although they were paid for',
       withEntry('declined', { charges: [{ id: 'ch_late', cents: 1_000 }] }),
-      'order declined: the row is released, and € 10.00 were charged',
+      'order declined: charged, € 10.00, and the row is released',
     ],
     [
       'goods sold although nobody paid',
@@ -106,7 +127,7 @@ describe('the audit', () => {
     [
       'a charge that never reached the shop',
       { ...honest, ledger: [...honest.ledger, entry('never', true)] },
-      'order never: the row is none, and € 10.00 were charged',
+      'order never: charged, € 10.00, and the row is none',
     ],
     [
       'a charge by another name',

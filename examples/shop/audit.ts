@@ -111,13 +111,13 @@ export function audit(books: Books): Audit {
     if (charges.length > 1) {
       twice.orders++;
       twice.cents += line.cents - first;
-      problems.damage.push(`order ${order.id}: charged ${charges.length} times, ${euro(line.cents)}`);
     }
     if (charges.length > 0 && line.row !== 'confirmed' && line.row !== 'held') {
       forNothing.orders++;
       forNothing.cents += first;
-      problems.damage.push(`order ${order.id}: the row is ${line.row}, and ${euro(line.cents)} were charged`);
     }
+    const damage = damageOf(line);
+    if (damage) problems.damage.push(`order ${order.id}: ${damage}`);
     const wrongMoney = moneyProblem(order, row, line.row, charges);
     if (wrongMoney) problems.money.push(`order ${order.id}: ${wrongMoney}`);
     if (line.row === 'held') {
@@ -177,7 +177,7 @@ export function audit(books: Books): Audit {
     },
     {
       about: 'rows = ledger',
-      detail: `${count(of('confirmed').length)} confirmed, each charged once; ${count(of('released').length)} released, none charged`,
+      detail: `${count(of('confirmed').length)} confirmed, each to be charged once; ${count(of('released').length)} released, none of them`,
       problems: [...problems.money, ...problems.damage],
     },
     {
@@ -256,6 +256,13 @@ function expectedRow(ending: Ending | undefined): RowState | 'none' {
     case 'stopped':
       return ending.row;
   }
+}
+
+/** Was it charged although it was given up, or more than once? */
+function damageOf({ row, charges, cents }: OrderLine): string | undefined {
+  const often = charges > 1 ? `charged ${charges} times` : 'charged';
+  if (charges > 0 && row !== 'confirmed' && row !== 'held') return `${often}, ${euro(cents)}, and the row is ${row}`;
+  return charges > 1 ? `${often}, ${euro(cents)}` : undefined;
 }
 
 /** Does the row tell of a charge that was made, for the price of the order? */

@@ -2,8 +2,8 @@
  * Charging as most programs do it: a loop around the call, a timeout by `Promise.race`, and a longer pause after each failure.
  *
  * Nothing in here is silly. It has a limit, exponential back-off, even jitter; its numbers are those of the policy in charge.ts.
- * What it does not have is in the README: nobody tells the request that its time is over, no key tells the server that it is the
- * same charge, and each order decides alone that "once more" cannot hurt.
+ * What it does not have is in the README: nobody tells the request that its time is over, nothing tells the server that it is the
+ * same charge (with `--keys` something does), and each order decides alone that once more cannot hurt.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Money, PaymentClient, Wish } from './payment-client.ts';
@@ -12,10 +12,10 @@ const ATTEMPTS = 4;
 const TIMEOUT_MS = 1_000;
 const BACKOFF_MS = 100;
 
-export async function chargeByHand({ order, cents }: Wish, payments: PaymentClient): Promise<Money> {
+export async function chargeByHand(wish: Wish, payments: Pick<PaymentClient, 'charge'>): Promise<Money> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     try {
-      return await withTimeout(payments.charge({ order, cents }), TIMEOUT_MS);
+      return await withTimeout(payments.charge(wish), TIMEOUT_MS);
     } catch {
       if (attempt < ATTEMPTS) await sleep(BACKOFF_MS * 2 ** (attempt - 1) * Math.random());
     }

@@ -1,7 +1,9 @@
 /** What is printed when the days are over: their audits, and the table that compares them. */
 import { styleText } from 'node:util';
 import { count, euro } from './audit.ts';
+import { perSecond, type Chart } from './chart.ts';
 import type { DayReport } from './day.ts';
+import { CAPACITY } from './payments-workers.ts';
 
 type Row = readonly [label: string, cell: (day: DayReport) => string];
 
@@ -48,10 +50,10 @@ const ROWS: readonly (Row | string)[] = [
 /** Side by side; with one day, one column. */
 export function comparison(days: readonly DayReport[]): string {
   const line = (label: string, cells: readonly string[]): string =>
-    `  ${label.padEnd(42)}${cells.map((cell) => cell.padStart(16)).join('')}`;
+    `  ${label.padEnd(40)}${cells.map((cell) => cell.padStart(18)).join('')}`;
   const head = line(
     '',
-    days.map(({ form }) => `${form} policy`),
+    days.map(({ form }) => `${form} a policy`),
   );
   return [
     heading(head),
@@ -66,9 +68,26 @@ export function comparison(days: readonly DayReport[]): string {
   ].join('\n');
 }
 
+/** Without a day that was measured there is none. */
+export function trafficChart(days: readonly DayReport[]): Chart | undefined {
+  const untilMs = Math.max(0, ...days.flatMap(({ traffic }) => traffic.requestsMs));
+  if (untilMs === 0) return undefined;
+  const stepMs = 500;
+  return {
+    title: 'Requests per second at the payment server',
+    series: days.map(({ form, traffic }) => ({
+      label: `${form} a policy`,
+      perSecond: perSecond(traffic.requestsMs, stepMs, untilMs),
+    })),
+    stepMs,
+    outage: days[0]!.outage,
+    capacity: CAPACITY,
+  };
+}
+
 function recovery(ms: number | undefined, outageEndMs: number): string {
   if (outageEndMs === Infinity) return '–';
-  return ms === undefined ? 'never' : `${(ms / 1_000).toFixed(1)} s`;
+  return ms === undefined ? 'not that day' : `${(ms / 1_000).toFixed(1)} s`;
 }
 
 function milliseconds(ms: number | undefined): string {

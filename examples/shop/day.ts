@@ -85,7 +85,8 @@ export async function runDay(
       seed: options.seed,
       store,
       payments,
-      charge: form === 'with' ? charge : chargeByHand,
+      charge:
+        form === 'with' ? charge : ({ key, ...wish }, p) => chargeByHand(options.keys ? { ...wish, key } : wish, p),
       receipts,
       ended(order, ending) {
         book.ended(order, ending);

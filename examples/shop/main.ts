@@ -6,11 +6,13 @@
  *
  * place-order.ts is the file to read first, then charge.ts. This one only runs the days, one after the other, and tells of them.
  */
-import { writeFileSync } from 'node:fs';
-import { relative } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, relative } from 'node:path';
 import { runMain } from 'holdfast/node';
 import { count } from './audit.ts';
-import { auditText, comparison } from './closing.ts';
+import { svgChart } from './chart-svg.ts';
+import { textChart } from './chart.ts';
+import { auditText, comparison, trafficChart } from './closing.ts';
 import { runDay, type DayReport } from './day.ts';
 import { DEFAULT_ORDERS, HELP, parseOptions, UsageError, type Options } from './options.ts';
 import { OrderFileError, readOrders, type Order } from './orders.ts';
@@ -53,11 +55,20 @@ function openShop(options: Options, orders: readonly Order[]): Promise<void> {
 
 function tell(days: readonly DayReport[], options: Options): void {
   if (days.length === 0) return;
-  const texts = [...days.map((day) => auditText(day)), comparison(days)];
-  process.stdout.write(`\n${texts.join('\n\n')}\n\nThe same again: ${again(options)}\n`);
+  const chart = trafficChart(days);
+  const texts = [...days.map((day) => auditText(day)), comparison(days), ...(chart ? [textChart(chart)] : [])];
+  process.stdout.write(`\n${texts.join('\n\n')}\n\n`);
+  if (chart) {
+    mkdirSync(dirname(options.chart), { recursive: true });
+    writeFileSync(options.chart, svgChart(chart));
+    process.stdout.write(`The same chart as SVG: ${relative('.', options.chart)}\n`);
+  }
+  process.stdout.write(`The same again: ${again(options)}\n`);
   if (options.report) {
-    const report = days.map(({ form, audit, figures, refusals, seconds }) => ({
+    const report = days.map(({ form, audit, figures, traffic, outage, refusals, seconds }) => ({
       form,
+      traffic,
+      outage,
       seconds,
       figures,
       refusals,
@@ -69,6 +80,7 @@ function tell(days: readonly DayReport[], options: Options): void {
 
 function again(options: Options): string {
   const words = ['npm start --', `--seed ${options.seed}`, `--rate ${options.rate}`, `--outage ${options.outage}`];
+  if (options.keys) words.push('--keys');
   if (options.forms.length === 1) words.push(`--${options.forms[0]}`);
   if (options.orders !== DEFAULT_ORDERS) words.push(`--orders ${options.orders}`);
   if (options.count !== Infinity) words.push(`--count ${options.count}`);

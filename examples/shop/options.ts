@@ -13,6 +13,8 @@ export interface Options {
   readonly count: number;
   /** Which days are run: with the policy, with the loop made by hand. */
   readonly forms: readonly Form[];
+  /** The loop sends idempotency keys too. */
+  readonly keys: boolean;
   /** Orders a second, on average. */
   readonly rate: number;
   /** Of the payment server, in seconds; 0 for none. */
@@ -41,6 +43,7 @@ usage: npm start -- [options]        (with Node 22.18 or later: node examples/sh
 
   --without         only the day without a policy
   --with            only the day with a policy
+  --keys            the hand-written loop sends idempotency keys too
   --orders FILE     the order file                                       [examples/shop/orders.csv]
   --count N         only the first N orders of it                        [all]
   --rate N          orders a second, on average                          [120]
@@ -67,6 +70,7 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
         count: { type: 'string' },
         without: { type: 'boolean', default: false },
         with: { type: 'boolean', default: false },
+        keys: { type: 'boolean', default: false },
         rate: { type: 'string', default: '120' },
         outage: { type: 'string', default: '3' },
         seed: { type: 'string', default: '7' },
@@ -81,11 +85,12 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
     throw new UsageError((error as Error).message);
   }
   if (values.help) return 'help';
-  const { orders, keep, quiet, report, chart } = values;
+  const { orders, keys, keep, quiet, report, chart } = values;
   if (report) mustHaveDirectory('--report', report);
   if (chart !== DEFAULT_CHART) mustHaveDirectory('--chart', chart);
   return {
     orders,
+    keys,
     keep,
     quiet,
     report,

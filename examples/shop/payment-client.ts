@@ -32,7 +32,7 @@ export interface Wish {
   readonly order: string;
   readonly cents: number;
   /** The idempotency key: with it, sending twice is charging once. */
-  readonly key?: string;
+  readonly key?: string | undefined;
 }
 
 export class PaymentClient {

@@ -7,8 +7,10 @@
  * left behind keeps the server from recovering (N. Bronson et al., "Metastable failures in distributed systems", HotOS 2021).
  */
 const WORKERS = 10;
-/** For one request. So it can do 250 a second, which is far above what the shop needs of it on a good day. */
+/** For one request. */
 const WORK_MS = 40;
+/** What it can do in a second, which is far above what the shop needs of it on a good day. */
+export const CAPACITY: number = (WORKERS * 1_000) / WORK_MS;
 /** Two seconds of work. Then the door is shut: 503. */
 const PLACES = 500;
 
