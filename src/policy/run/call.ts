@@ -33,7 +33,7 @@ import { abandonBody } from './abandoned.ts';
 import { Attempt } from './attempt.ts';
 import { dispose } from './dispose.ts';
 import { attemptEnd, attemptStart, callEnd, callStart, timeoutFired, timeoutLate } from './events.ts';
-import { AttemptRecord, report, type StoppedBy } from './history.ts';
+import { ABANDONED, AttemptRecord, JUDGED, OVERDUE, REFUSED, report, TIMED_OUT, type StoppedBy } from './history.ts';
 import { LayerTimer } from './layer-timer.ts';
 import { WAIT, type CallOptions, type Gate, type Operation } from './layer.ts';
 import type { FlatStage } from './stage.ts';
@@ -175,7 +175,7 @@ export class Call implements Settings {
     attempt.failure = error;
     attempt.end();
     if (attempt.attempt > 1) this.stage.retry?.giveBack();
-    const record = new AttemptRecord(attempt.attempt, error, false, true, this.history);
+    const record = new AttemptRecord(attempt.attempt, error, REFUSED, this.history);
     this.history = record;
     for (let i = place - 1; i >= 0; i--) this.stage.gates[i]!.release();
     record.thrown = this.tellGates(attempt, record, place);
@@ -304,10 +304,13 @@ export class Call implements Settings {
 
   /** Writes down what the attempt came to, and tells the gates. */
   private attemptFailed(attempt: Attempt, error: unknown, judged: boolean, abandoned = false): AttemptRecord {
-    const record = new AttemptRecord(attempt.attempt, error, judged, false, this.history);
-    record.abandoned = abandoned;
-    record.overdue = attempt.timer?.grace?.error != null;
-    record.timedOut = record.overdue && attempt.isAbort(error);
+    const overdue = attempt.timer?.grace?.error != null;
+    const flags =
+      (judged ? JUDGED : 0) |
+      (abandoned ? ABANDONED : 0) |
+      (overdue ? OVERDUE : 0) |
+      (overdue && attempt.isAbort(error) ? TIMED_OUT : 0);
+    const record = new AttemptRecord(attempt.attempt, error, flags, this.history);
     record.startedMs = attempt.startedMs;
     if (attempt.startedMs !== null) record.durationMs = clock.now() - attempt.startedMs;
     this.history = record;

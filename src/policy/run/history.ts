@@ -57,20 +57,24 @@ export function codeOf(error: unknown): unknown {
 /** A retry without end would collect the errors of all its attempts: the newest are kept. */
 const MAX_RECORDS = 100;
 
+/** The error is a result that was judged a failure. */
+export const JUDGED = 1;
+/** A layer of this run let it not run. */
+export const REFUSED = 2;
+/** Its caller was let go while it still ran. */
+export const ABANDONED = 4;
+/** A timeout inside the retry had passed. */
+export const OVERDUE = 8;
+/** And that is what ended it. */
+export const TIMED_OUT = 16;
+
 /** A failed attempt. */
 export class AttemptRecord {
   readonly number: number;
   /** What ended it. */
   readonly error: unknown;
-  /** The error is a result that was judged a failure. */
-  readonly judged: boolean;
-  /** A layer of this run let it not run. */
-  readonly refused: boolean;
-  abandoned = false;
-  /** A timeout inside the retry had passed. */
-  overdue = false;
-  /** And that is what ended it. */
-  timedOut = false;
+  /** `JUDGED` and so on, in one field: there may be a million calls that wait after a failed attempt. */
+  private flags: number;
   /** What a hook threw when it was told; `NONE` if none did. */
   thrown: unknown = NONE;
   startedMs: number | null = null;
@@ -81,13 +85,32 @@ export class AttemptRecord {
   before: AttemptRecord | null;
   private classified: Classification | null = null;
 
-  constructor(number: number, error: unknown, judged: boolean, refused: boolean, before: AttemptRecord | null) {
+  constructor(number: number, error: unknown, flags: number, before: AttemptRecord | null) {
     this.number = number;
     this.error = error;
-    this.judged = judged;
-    this.refused = refused;
+    this.flags = flags;
     this.before = before;
     if (number % MAX_RECORDS === 0) this.forgetOldest();
+  }
+
+  get judged(): boolean {
+    return (this.flags & JUDGED) !== 0;
+  }
+
+  get refused(): boolean {
+    return (this.flags & REFUSED) !== 0;
+  }
+
+  get abandoned(): boolean {
+    return (this.flags & ABANDONED) !== 0;
+  }
+
+  get overdue(): boolean {
+    return (this.flags & OVERDUE) !== 0;
+  }
+
+  get timedOut(): boolean {
+    return (this.flags & TIMED_OUT) !== 0;
   }
 
   /** Keeps `MAX_RECORDS` before this one. A walk, and so done once in as many attempts. */
@@ -145,7 +168,7 @@ export function stoppedByItself(error: unknown): StoppedBy | undefined {
 export function attemptsOf(error: unknown): readonly AttemptReport[] {
   const known = reports.get(error as object);
   if (known !== undefined) return AttemptRecord.list(known.history);
-  return isRefusal(error) ? AttemptRecord.list(new AttemptRecord(1, error, false, true, null)) : NO_ATTEMPTS;
+  return isRefusal(error) ? AttemptRecord.list(new AttemptRecord(1, error, REFUSED, null)) : NO_ATTEMPTS;
 }
 
 /** Why the call that `error` came out of made no further attempt; `undefined` for an error that came out of no policy. */
