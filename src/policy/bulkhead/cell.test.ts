@@ -199,6 +199,18 @@ describe('P7.5: what a waiter would wait', () => {
     expect(cell.expectedWaitMs(1)).toBe(0);
   });
 
+  test('is unknown again although somebody waits now and then, if never two do, and so nothing is learned', () => {
+    const cell = full({ limit: 1, queue: 4 }, 2);
+    for (const ms of [1000, 1100]) cell.leave(() => ms);
+    const waitOnce = (): void => {
+      expect([cell.enter(), cell.leave(() => 9000)]).toEqual(['queued', true]);
+    };
+    for (let i = 0; i < 64; i++) waitOnce();
+    expect(cell.expectedWaitMs(1)).toBe(100);
+    waitOnce();
+    expect(cell.expectedWaitMs(1)).toBe(0);
+  });
+
   test('is then learned anew, without what it was', () => {
     const cell = full({ limit: 1, queue: 9 });
     departures(cell, every(1000, 20));
