@@ -188,7 +188,8 @@ class BreakerGate implements Gate {
   private effectOf(attempt: Attempt, failed: AttemptRecord): Effect {
     if (failed.refused) return 'neither';
     // Not `attempt.aborted`: its own failure aborts it as well.
-    if (!failed.timedOut && failed.error === attempt.call.reason) {
+    const { call } = attempt;
+    if (!failed.timedOut && (failed.error === call.reason || call.isOwnTimeout(failed.error))) {
       if (!(failed.error instanceof TimeoutError)) return 'neither';
       return failed.durationMs !== null && failed.durationMs >= this.blameAfterMs ? 'failure' : 'neither';
     }

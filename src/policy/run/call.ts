@@ -309,7 +309,7 @@ export class Call implements Settings {
       (judged ? JUDGED : 0) |
       (abandoned ? ABANDONED : 0) |
       (overdue ? OVERDUE : 0) |
-      (overdue && attempt.isAbort(error) ? TIMED_OUT : 0);
+      (overdue && error === attempt.timer!.grace!.error ? TIMED_OUT : 0);
     const record = new AttemptRecord(attempt.attempt, error, flags, this.history);
     record.startedMs = attempt.startedMs;
     if (attempt.startedMs !== null) record.durationMs = clock.now() - attempt.startedMs;
@@ -403,7 +403,8 @@ export class Call implements Settings {
     // Else it is between two steps, and the next one looks at `reason`.
   }
 
-  private isOwnTimeout(error: unknown): boolean {
+  /** Whether it is the error of the timeout of the whole call, which has passed. */
+  isOwnTimeout(error: unknown): boolean {
     const own = this.timer?.grace?.error ?? null;
     return own !== null && error === own;
   }
@@ -447,10 +448,11 @@ export class Call implements Settings {
 
   /** The grace is over, and the attempt has not settled: its caller is let go, it goes on. */
   private abandon(attempt: Attempt, { layer }: LayerTimer): void {
-    const { reason } = attempt.context;
     this.awaited = null;
     attempt.timer?.leave(); // its grace may go on, if that of the call is over
     const graces = [attempt.timer?.grace, this.timer?.grace].filter((grace) => grace != null);
+    // Not the reason of its context: a body that failed before, and still unwinds, has aborted that itself.
+    const reason = graces[0]!.error ?? this.reason;
     // The errors become the caller's only now.
     for (const { error } of graces) if (error !== null) (error as { abandoned: boolean }).abandoned = true;
     graces[0]!.settled = abandonBody(this.name, reason, layer.detach ? null : this.above);
