@@ -11,7 +11,7 @@ import { compile, outerContext, type Stage } from './stage.ts';
 export type PolicyOutcome<T> = Outcome<T> & {
   /** The failed attempts, the first one first, the newest hundred. */
   readonly attempts: readonly AttemptReport[];
-  /** Why there was no further attempt; `undefined` after a success. */
+  /** Why there was no further attempt; `undefined` when the last one succeeded. A fallback may have given the result of a call that gave up. */
   readonly stoppedBy: StoppedBy | undefined;
 };
 
