@@ -14,8 +14,8 @@
  * Time begins when the budget is first asked (`withdraw`, `tokensAt`, `restore`): it was made without a clock. If time goes back,
  * another clock was put in force; how long it was in between cannot be known, and nothing trickles in.
  *
- * Sources: a budget that is paid by the calls that go well is Finagle's RetryBudget (ratio 0.2, a minimum a second); a bucket with a cap
- * that a success fills by a fraction of a token is gRPC's retry throttling (gRFC A6).
+ * Sources: a share of the calls and so many a second is Finagle's RetryBudget, which every call pays into; a bucket with a cap, that
+ * each success fills by a fraction of a token, is gRPC's retry throttling (gRFC A6).
  */
 import { checkOption, rangeOf } from '../foundation/index.ts';
 

@@ -2,13 +2,13 @@
  * Every state that the cells can come to in so many events, breadth first, and every event in each of them.
  *
  * The alphabet of a world is what its `moves` gives: what three clients can do, time (one step), a restart through a saved snapshot,
- * another clock, and for the breaker `isolate` and `reset`. The hash of a state is its snapshot, which is all that a cell decides by, and what
- * the clients hold: for the breaker which tickets still count and how old a probe is; for the bulkhead how many work and wait, and how long the
- * interval lasts that is being measured; for the budget, its tokens and what the retries may still come to. Clients have no names: states that
- * differ only in who is who are one.
+ * another clock, and for the breaker `isolate` and `reset`. The hash of a state is its snapshot, which is all that a cell decides by,
+ * and what the clients hold: for the breaker which tickets still count, and how old a probe is; for the bulkhead how many work and
+ * wait, and how long the interval lasts that is being measured; for the budget its tokens, and what the retries may still come to.
+ * Clients have no names: states that differ only in who is who are one.
  *
- * That the hash forgets nothing that matters is tried too: where a state is reached again by another way, what can follow is compared with
- * what can follow after the first way.
+ * That the hash forgets nothing that matters is tried too: where a state is reached again by another way, what can follow is compared
+ * with what can follow after the first way.
  *
  * A state is kept as the way to it, and made again by playing that: cells cannot be copied, and need not.
  */

@@ -2,8 +2,8 @@
  * Random events through all four cells, each beside its model, in episodes of 4000: an episode has worlds with settings of its own, and
  * a stream of random numbers that comes from the seed and its index, so that any of them can be played alone.
  *
- * Times are whole milliseconds, and settings have few decimals: so models are exact, and what differs is a fault. Not covered: fractions of a
- * millisecond (unit tests have them), settings that a layer refuses, hostile snapshots (the same).
+ * Times are whole milliseconds, and settings have few decimals: so models are exact, and what differs is a fault. Not covered:
+ * fractions of a millisecond and hostile snapshots, which the unit tests have, and settings that a layer refuses.
  */
 import type { BudgetCell, BudgetSettings } from '../../src/budget/cell.ts';
 import type { BreakerCell, BreakerSettings, Effect } from '../../src/policy/breaker/cell.ts';

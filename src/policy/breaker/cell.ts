@@ -136,7 +136,7 @@ export class BreakerCell {
     return this.settleProbe(ticket, effect, now);
   }
 
-  /** In how many milliseconds it is worth trying again. */
+  /** In how many milliseconds it is worth trying again: 0 when closed, as there are no leases; never when isolated. */
   retryAfterMs(nowMs: number): number {
     if (this.state === 'isolated') return Infinity;
     if (this.state === 'open') return remaining(nowMs - this.openedMs, this.cooldownMs);

@@ -13,15 +13,16 @@
  *
  * In every case: a delay is a finite number in [0, cap], whatever the attempt, if random is in [0, 1).
  *
- * Sources: full, equal and decorrelated jitter are those of Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015;
- * a ratio around the delay is gRPC's "Connection Backoff" (±0.2). Full jitter is the default of `exponential` because clients that failed together
- * must not come back together: it spreads them over the whole span, and was the one with the least work in Brooker's measurements.
+ * Sources: full, equal and decorrelated jitter are Marc Brooker's, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015; a
+ * ratio around the delay is that of gRPC's "Connection Backoff Protocol" (0.2). Full jitter is the default of `exponential` because
+ * clients that failed together must not come back together: it spreads them over the whole span, and needed the fewest calls in
+ * Brooker's simulations.
  */
 import { checkOption, checkOptions, durationOption, rangeOf, type Duration } from '../../foundation/index.ts';
 
 /**
- * The delay, in milliseconds, after attempt number `attempt` (from 1) has failed. `previousMs` is the delay that was waited before that attempt,
- * 0 for the first. `random` is in [0, 1). One of your own is any such function; `String(policy)` shows its `toString`.
+ * The delay, in milliseconds, after attempt number `attempt` (from 1) has failed. `previousMs` is the delay before that attempt, 0 for
+ * the first. `random` is in [0, 1). One of your own is any such function; `String(policy)` shows its `toString`.
  */
 export type Backoff = (attempt: number, previousMs: number, random: number) => number;
 
@@ -79,7 +80,7 @@ export function linear(
  * @throws {TypeError | RangeError} code `BAD_OPTION`
  *
  * @example
- * exponential('100ms')(3, 130, 0.5);                     // 200: half of 400
+ * exponential('100ms')(3, 130, 0.5);                     // 200, half of 400
  * exponential('100ms', { jitter: 'none' })(3, 200, 0.5); // 400
  */
 export function exponential(
@@ -105,8 +106,8 @@ export function exponential(
  * @throws {TypeError | RangeError} code `BAD_OPTION`
  *
  * @example
- * decorrelated('100ms')(1, 0, 0.5);     // 200: between 100 and 300
- * decorrelated('100ms')(2, 200, 0.5);   // 350: between 100 and 600
+ * decorrelated('100ms')(1, 0, 0.5);     // 200, between 100 and 300
+ * decorrelated('100ms')(2, 200, 0.5);   // 350, between 100 and 600
  */
 export function decorrelated(base: Duration, options: { cap?: Duration | undefined } = {}): Backoff {
   checkOptions('decorrelated', ['cap'], options);
