@@ -84,11 +84,9 @@ export class Call implements Settings {
   start(): Promise<unknown> {
     const { stage } = this;
     if (stage.timesCalls || callStart.observed || callEnd.observed) this.startedMs = clock.now();
-    if (callStart.observed) callStart.emit({ name: this.name });
-    if (this.link !== null) {
-      this.reason = this.link.hang();
-      if (this.reason !== NONE) return this.soon(() => this.giveUp(this.reason, null, this.abortedBy))!;
-    }
+    if (this.link !== null) this.reason = this.link.hang();
+    if (callStart.observed) callStart.emit({ name: this.name }); // a listener may abort it
+    if (this.reason !== NONE) return this.soon(() => this.giveUp(this.reason, null, this.abortedBy))!;
     if (stage.hasHook || (stage.detaches && stage.retry?.followsAbandoned(this) === true))
       this.captured = captureContext();
     if (stage.timeout !== null) {
@@ -161,6 +159,7 @@ export class Call implements Settings {
   /** A gate that had it wait lets it in. */
   admitted(attempt: Attempt, gate: Gate): void {
     this.awaited = null;
+    attempt.startedMs = clock.now();
     this.admit(attempt, this.stage.gates.indexOf(gate) + 1);
   }
 
@@ -198,13 +197,13 @@ export class Call implements Settings {
 
   private launch(attempt: Attempt): unknown {
     this.awaited = attempt;
-    const { attemptTimeout, gates } = this.stage;
+    const { attemptTimeout, blames } = this.stage;
     if (attemptTimeout !== null) {
       attempt.timer = new LayerTimer(this, attempt);
       clock.startFixed(attempt.timer, attemptTimeout.timers);
     }
-    // Gates ask how long an attempt had that was ended from outside; one with a timeout of its own can tell even so.
-    const untimed = gates.length > 0 && attemptTimeout === null && (this.timer !== null || this.link !== null);
+    // How long an attempt had that is ended from outside is known from the layers' timers, except here.
+    const untimed = blames && (this.history !== null || this.link !== null);
     if (this.delayMs > 0 || this.startedMs !== null || untimed || attemptStart.observed || attemptEnd.observed)
       attempt.startedMs = clock.now();
     if (attemptStart.observed) attemptStart.emit({ name: this.name, number: attempt.attempt });
@@ -421,7 +420,7 @@ export class Call implements Settings {
 
   /** Aborts the attempt in flight, and gives it its grace. `error` is that of `timer`, if it has fired. */
   private abortAttempt(attempt: Attempt, reason: unknown, timer: LayerTimer | null, error: TimeoutError | null): void {
-    attempt.startedMs ??= attempt.timer?.beganMs ?? null;
+    attempt.startedMs ??= attempt.timer?.beganMs ?? this.timer?.beganMs ?? null;
     attempt.context.cancelFromAbove(reason);
     if (timer === null || timer.grace !== null) return;
     // Its own timeout may have passed before: then the grace that ends first lets the caller go.
