@@ -119,6 +119,7 @@ class BreakerGate implements Gate {
   readonly name: string;
   readonly cell: BreakerCell;
   readonly timesCalls: boolean;
+  readonly blames = true;
   readonly hasHook: boolean;
   private readonly blameAfterMs: number;
   private readonly judge: BreakerOptions['judge'];

@@ -82,6 +82,7 @@ class BulkheadGate implements Gate {
   readonly kind = 'gate';
   readonly type = 'bulkhead';
   readonly timesCalls = false;
+  readonly blames = false;
   readonly hasHook = false;
   readonly name: string;
   readonly cell: BulkheadCell;

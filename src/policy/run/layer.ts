@@ -51,6 +51,8 @@ export interface Gate extends Described {
   readonly type: string;
   /** It needs to know when the attempts began. */
   readonly timesCalls: boolean;
+  /** It needs to know how long an attempt had that was ended from outside. */
+  readonly blames: boolean;
   /** It calls a function of its user when it is told what an attempt came to. */
   readonly hasHook: boolean;
   /** `undefined`: it is in. An error: it is refused. */

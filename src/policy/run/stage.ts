@@ -34,6 +34,8 @@ export class FlatStage implements Stage {
   detaches = false;
   /** A layer needs to know when the call, and its attempts, began. */
   timesCalls = false;
+  /** A gate asks how long an attempt had that was ended from outside. */
+  blames = false;
   /** A gate calls a function of its user when it is told what an attempt came to. */
   hasHook = false;
 
@@ -63,6 +65,7 @@ export class FlatStage implements Stage {
     this.judge = judge;
     this.inner = inner;
     this.detaches = this.timeout !== null || this.attemptTimeout !== null;
+    this.blames = this.gates.some((gate) => gate.blames);
     this.timesCalls = this.retry?.timesCalls === true || this.gates.some((gate) => gate.timesCalls);
     this.hasHook = this.gates.some((gate) => gate.hasHook);
   }
