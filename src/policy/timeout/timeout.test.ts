@@ -1,12 +1,12 @@
 /** Timeouts and abandoned work: P5 of docs/reference/policies.md, and what P1.4, P2.3 and P2.7 say of them. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { watchAbandonedBodies } from '../../../test/abandoned.ts';
 import { CountedController } from '../../../test/listeners.ts';
 import { errorOf } from '../../../test/settle.ts';
 import { watchUnhandledRejections } from '../../../test/unhandled.ts';
 import { nextTurn } from '../../foundation/index.ts';
 import {
-  abandoned,
   attemptsOf,
   breaker,
   bulkhead,
@@ -28,19 +28,14 @@ import { recordEvents, virtualTime, type RecordedEvents, type VirtualTime } from
 
 watchUnhandledRejections();
 
+/** Bodies that this test has abandoned. */
+const counted = watchAbandonedBodies();
+
 let events: RecordedEvents;
-let before: number;
 beforeEach(() => {
   events = recordEvents();
-  before = abandoned();
 });
-afterEach(() => {
-  events[Symbol.dispose]();
-  expect(counted(), 'abandoned bodies').toBe(0);
-});
-
-/** Bodies that this test has abandoned. */
-const counted = (): number => abandoned() - before;
+afterEach(() => events[Symbol.dispose]());
 
 /** Waits, whatever happens to the signal. */
 const deaf = (ms: number): Promise<void> => scope((own) => own.sleep(ms));
@@ -203,7 +198,7 @@ describe('P5.1 two timeouts', () => {
       policy(timeout(110, { grace: 5 }), timeout(100, { grace: Infinity })).settle(body),
     );
     expect(waiting).toMatchObject({ at: 115, error: { timeoutMs: 110, abandoned: true } });
-    expect(times('timeout:late')).toEqual(Array(3).fill(['timeout:late', 1_000]));
+    expect(times('timeout:late')).toEqual(Array.from({ length: 3 }, () => ['timeout:late', 1_000]));
   });
 
   test('the one of the call passes in the grace of the attempt’s: what still comes within that is the outcome', async () => {
@@ -477,8 +472,8 @@ describe('P5.4 then the caller is let go', () => {
       expect(came.ok || came.error).toBe(reason);
       expect(controller.listeners).toBe(0);
     }
-    expect(told('timeout:abandoned')).toMatchObject(Array(3).fill({ error: reason }));
-    expect(times('timeout:late')).toEqual(Array(3).fill(['timeout:late', 1_000]));
+    expect(told('timeout:abandoned')).toMatchObject(Array.from({ length: 3 }, () => ({ error: reason })));
+    expect(times('timeout:late')).toEqual(Array.from({ length: 3 }, () => ['timeout:late', 1_000]));
   });
 
   test('P2.3 a caller who cancels in the grace of an attempt’s timeout gets their reason, not the timeout', async () => {
@@ -498,33 +493,54 @@ describe('P5.4 then the caller is let go', () => {
     }
   });
 
-  test('P2.3 a caller who cancels in the grace of the call’s timeout changes nothing: that had ended the call', async () => {
-    const controller = new CountedController();
-    const came = await outcome(() => {
-      void deaf(110).then(() => controller.abort(new Error('cancelled')));
-      return timeout(100).settle(() => deaf(1_000), { signal: controller.signal });
-    });
-    expect(came).toMatchObject({ at: 125, stoppedBy: 'deadline', error: { timeoutMs: 100, abandoned: true } });
-    expect(controller.listeners).toBe(0);
+  test('P2.3 a caller who cancels in the grace of the call’s timeout gets their reason too', async () => {
+    const reason = new Error('cancelled');
+    for (const [body, at] of [
+      [() => deaf(1_000), 125],
+      [(s: Scope) => deaf(115).then(() => s.throwIfAborted()), 115],
+    ] as const) {
+      const controller = new CountedController();
+      const came = await outcome(() => {
+        void deaf(110).then(() => controller.abort(reason));
+        return timeout(100).settle(body, { signal: controller.signal });
+      });
+      expect(came).toMatchObject({ at, stoppedBy: 'cancelled', cancelled: true });
+      expect(came.ok || came.error).toBe(reason);
+      expect(controller.listeners).toBe(0);
+    }
   });
 
-  test('cancel and timeout at one instant: the one that came first is the reason', async () => {
-    const reason = new Error('cancelled');
-    const cancelFirst = new AbortController();
-    const first = await outcome(() => {
-      void deaf(100).then(() => cancelFirst.abort(reason));
-      return timeout(100).settle(() => deaf(1_000), { signal: cancelFirst.signal });
-    });
-    expect(first).toMatchObject({ at: 125, error: reason, stoppedBy: 'cancelled' });
-    expect(told('timeout:fired')).toEqual([]);
-    const cancelLast = new AbortController();
-    const last = await outcome(() => {
-      const call = timeout(100).settle(() => deaf(1_000), { signal: cancelLast.signal });
-      void deaf(100).then(() => cancelLast.abort(reason));
-      return call;
-    });
-    expect(last).toMatchObject({ at: 125, error: { code: 'TIMEOUT' }, stoppedBy: 'deadline' });
+  test('P2.3 a success, or an error of its own, that still comes in that grace is the outcome', async () => {
+    const own = new Error('own');
+    for (const [ending, value] of [
+      [() => 'value', { value: 'value' }],
+      [() => Promise.reject(own), { error: own }],
+    ] as const) {
+      const controller = new AbortController();
+      const came = await outcome(() => {
+        void deaf(110).then(() => controller.abort(new Error('cancelled')));
+        return timeout(100).settle<unknown>(() => deaf(115).then(ending), { signal: controller.signal });
+      });
+      expect(came).toMatchObject({ at: 115, ...value });
+    }
   });
+
+  test.each(['cancel', 'timeout'])(
+    'cancel and timeout at one instant, the %s first: the caller’s reason comes out',
+    async (first) => {
+      const reason = new Error('cancelled');
+      const controller = new AbortController();
+      const cancel = (): unknown => deaf(100).then(() => controller.abort(reason));
+      const came = await outcome(() => {
+        if (first === 'cancel') void cancel(); // its timer is older then
+        const call = timeout(100).settle(() => deaf(1_000), { signal: controller.signal });
+        if (first === 'timeout') void cancel();
+        return call;
+      });
+      expect(came).toMatchObject({ at: 125, error: reason, stoppedBy: 'cancelled' });
+      expect(told('timeout:fired')).toHaveLength(first === 'timeout' ? 1 : 0);
+    },
+  );
 
   test('a caller who cancels while the operation is being called is let go as well', async () => {
     const reason = new Error('cancelled');
@@ -618,7 +634,7 @@ describe('P5.4 then the caller is let go', () => {
       await outcome(() => timeout(10).settle(() => deaf(100).then(() => result), { name: 'x' }));
     expect(disposed).toEqual(['sync', 'async', 'preferred']);
     expect(told('call:disposal-failed')).toEqual(
-      Array(2).fill({ event: 'call:disposal-failed', name: 'x', at: 100, error }),
+      Array.from({ length: 2 }, () => ({ event: 'call:disposal-failed', name: 'x', at: 100, error })),
     );
     expect(told('timeout:late').map((event) => (event as { value: unknown }).value)).toEqual(results);
   });
@@ -928,7 +944,9 @@ describe('P5.7 an attempt that was ended by an attempt’s timeout has failed wi
     );
     expect(running).toEqual([1, 2, 3]);
     expect(came).toMatchObject({ at: 320, stoppedBy: 'attempts' });
-    expect(attemptsOf(came.ok || came.error)).toMatchObject(Array(3).fill({ abandoned: true, refused: false }));
+    expect(attemptsOf(came.ok || came.error)).toMatchObject(
+      Array.from({ length: 3 }, () => ({ abandoned: true, refused: false })),
+    );
     expect(times('timeout:late')).toEqual([
       ['timeout:late', 1_000],
       ['timeout:late', 1_110],
@@ -954,19 +972,19 @@ describe('P2.7 in the async context of the call, whichever timer has woken it', 
 
   test('runs what follows an abandoned attempt: hooks, predicates, attempts, cleanups; so does what follows a cancellation', async () => {
     const seen: string[] = [];
-    const note = (place: string): void => void seen.push(`${place}: ${storage.getStore()}`);
+    const note = (place: string): undefined => void seen.push(`${place}: ${storage.getStore()}`);
     const layers = policy(
       retry({
         attempts: 3,
         idempotent: true,
-        retryIf: () => void note('retryIf'),
+        retryIf: () => note('retryIf'),
         backoff: () => {
           note('backoff');
           return 10;
         },
         onRetry: () => note('onRetry'),
       }),
-      breaker({ judge: () => void note('judge') }),
+      breaker({ judge: () => note('judge') }),
       timeout(100, { grace: 0 }),
     );
     const controller = new AbortController();
@@ -1075,7 +1093,10 @@ describe('P5.2 on a platform whose time is driven by hand', () => {
   /** How late many timeouts of one layer are that begin at irregular times. */
   async function latenesses(durationMs: number, exact: boolean, earlyMs = 0): Promise<number[]> {
     const platform = new Platform();
-    vi.doMock(mocked, async (original) => ({ ...(await original<object>()), ...platform }));
+    vi.doMock(mocked, async (original) => {
+      const { now, setTimer, clearTimer } = platform;
+      return { ...(await original<object>()), now, setTimer, clearTimer };
+    });
     vi.resetModules();
     const fresh = (await import('./timeout.ts')).timeout(durationMs, { exact });
     platform.earlyMs = earlyMs;
