@@ -35,7 +35,7 @@ export interface BreakerOptions {
   readonly failures?: number | undefined;
   /** Opens when this share of the calls in `window`, or of the `lastCalls`, failed [not looked at]. Above 0, to 1. */
   readonly ratio?: number | undefined;
-  /** Which calls `ratio` and `slow` look at: those of so long a time [none]. Counted in tenths of it. */
+  /** Which calls `ratio` and `slow` look at: those of so long a time [none]. Above 0; counted in tenths of it. */
   readonly window?: Duration | undefined;
   /** Which calls `ratio` and `slow` look at: so many last ones [none]. From 1. */
   readonly lastCalls?: number | undefined;
@@ -47,7 +47,7 @@ export interface BreakerOptions {
   readonly cooldown?: Duration | ((opens: number) => Duration) | undefined;
   /** How many calls at a time may pass when it is half-open, and how many successes close it [1]. From 1. */
   readonly probes?: number | undefined;
-  /** A probe that has not settled within this loses its place, and no longer counts [30 s]. */
+  /** A probe that has not settled within this loses its place, and no longer counts [30 s]. Above 0. */
   readonly probeLease?: Duration | undefined;
   /** A call that a deadline outside the breaker ended counts as a failure if it had at least this long [100 ms]. */
   readonly blameAfter?: Duration | undefined;
@@ -225,8 +225,8 @@ class BreakerGate implements Gate {
  * @example
  * const inventory = breaker({ failures: 1, cooldown: '15s', name: 'inventory' });
  * await inventory.run(() => { throw new Error('down'); }).catch(() => {});
- * inventory.state;                                              // 'open'
- * await inventory.run(() => 'never called').catch(String);      // 'CircuitOpenError: the breaker inventory is open; …'
+ * inventory.state;                                // 'open'
+ * await inventory.run(() => 'never called');      // throws CIRCUIT_OPEN
  */
 export function breaker(options: BreakerOptions = {}): Breaker {
   checkOptions('breaker', OPTIONS, options);
@@ -236,6 +236,8 @@ export function breaker(options: BreakerOptions = {}): Breaker {
     failures = ratio === undefined ? 5 : undefined,
     minCalls = Math.min(20, lastCalls ?? 20),
     probes = 1,
+    probeLease = 30_000,
+    blameAfter = 100,
   } = options;
   checkOption(window === undefined || lastCalls === undefined, 'lastCalls', lastCalls, 'either window or lastCalls');
   checkOption(ratio === undefined || counts, 'ratio', ratio, 'window or lastCalls beside it');
@@ -260,27 +262,36 @@ export function breaker(options: BreakerOptions = {}): Breaker {
   checkOption(typeof dryRun === 'boolean', 'dryRun', dryRun, 'true or false');
   checkOption(typeof name === 'string', 'name', name, 'a string');
   const fixedMs = typeof cooldown === 'function' ? 0 : durationOption('cooldown', cooldown);
+  // In no time at all no window holds a call, and no probe settles: it would never open, or never close.
+  const windowMs = window === undefined ? null : spanOption('window', window);
+  const probeLeaseMs = spanOption('probeLease', probeLease);
   const gate = new BreakerGate(
     {
       failures: failures ?? null,
       ratio: ratio ?? null,
-      windowMs: window === undefined ? null : durationOption('window', window),
+      windowMs,
       lastCalls: lastCalls ?? null,
       minCalls,
       slow: slow === undefined ? null : { overMs: durationOption('slow.over', slow.over), ratio: slow.ratio },
       cooldownMs:
         typeof cooldown === 'function' ? (opens) => durationOption('cooldown', cooldown(opens)) : () => fixedMs,
       probes,
-      probeLeaseMs: durationOption('probeLease', options.probeLease ?? 30_000),
+      probeLeaseMs,
     },
     name,
-    durationOption('blameAfter', options.blameAfter ?? 100),
+    durationOption('blameAfter', blameAfter),
     judge,
     dryRun,
     options.name === undefined ? 'breaker' : `breaker ${name}`,
   );
   if (options.restore !== undefined) gate.cell.restore(options.restore, clock.now());
   return new Breaker(gate);
+}
+
+function spanOption(option: string, value: Duration): number {
+  const ms = durationOption(option, value);
+  checkOption(ms > 0, option, value, 'a duration above 0', rangeOf(ms));
+  return ms;
 }
 
 function checkCount(option: string, value: unknown): void {
