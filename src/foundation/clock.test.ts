@@ -46,7 +46,7 @@ describe('the system clock', () => {
 });
 
 test('another clock that is put in force is seen wherever the clock is read', () => {
-  const other: Clock = { now: () => 1, wallNow: () => 2, random: () => 0.5, start: () => {} };
+  const other: Clock = { now: () => 1, wallNow: () => 2, random: () => 0.5, start: () => {}, startFixed: () => {} };
   useClock(other);
   expect(clock).toBe(other);
   expect(throughTheDoor.clock).toBe(other);

@@ -107,20 +107,20 @@ describe('nextTurn', () => {
 
 describe('captureContext', () => {
   test('runs a function in the context that was captured, wherever it is called', () => {
-    const run = storage.run('captured', captureContext);
+    const context = storage.run('captured', captureContext);
     const get = (): string | undefined => storage.getStore();
-    expect(run(get)).toBe('captured');
-    expect(storage.run('other', () => run(get))).toBe('captured');
+    expect(context.run(get)).toBe('captured');
+    expect(storage.run('other', () => context.run(get))).toBe('captured');
     expect(get()).toBeUndefined();
   });
 
   test('captures the absence of a context too', () => {
-    const run = captureContext();
-    expect(storage.run('other', () => run(() => storage.getStore()))).toBeUndefined();
+    const context = captureContext();
+    expect(storage.run('other', () => context.run(() => storage.getStore()))).toBeUndefined();
   });
 
   test('hands arguments in and the result out', () => {
-    expect(captureContext()((a: number, b: number) => a - b, 5, 3)).toBe(2);
+    expect(captureContext().run((a: number, b: number) => a - b, 5, 3)).toBe(2);
   });
 
   test('is seen by async_hooks under the name of the library', () => {
@@ -136,7 +136,7 @@ describe('captureContext', () => {
     const fn = (): never => {
       throw error;
     };
-    expect(() => captureContext()(fn)).toThrow(error);
+    expect(() => captureContext().run(fn)).toThrow(error);
   });
 });
 
@@ -148,9 +148,9 @@ describe.each([
 ])('on a platform with %s', (_, globals) => {
   test('captureContext just calls: arguments in, result out', async () => {
     const system = await on(globals);
-    expect(system.captureContext()((a: number, b: number) => a - b, 5, 3)).toBe(2);
-    const run = storage.run('captured', () => system.captureContext());
-    expect(run(() => storage.getStore())).toBeUndefined();
+    expect(system.captureContext().run((a: number, b: number) => a - b, 5, 3)).toBe(2);
+    const context = storage.run('captured', () => system.captureContext());
+    expect(context.run(() => storage.getStore())).toBeUndefined();
   });
 
   test('there are no channels', async () => {

@@ -537,6 +537,126 @@ test('whatever is started, stopped and let pass, at whatever moment: each timer 
   );
 });
 
+describe('timers of one fixed duration', () => {
+  const durations = fc.double({ min: 320, max: 60_000, noNaN: true });
+
+  /** Starts one that notes when it fired. */
+  const begin = (platform: Platform, timers: { start(timer: Timer): void }) => {
+    const startedMs = platform.timeMs;
+    const lateMs: number[] = [];
+    const timer = new Alarm(() => lateMs.push(platform.timeMs - startedMs));
+    timers.start(timer);
+    return { timer, firedAfterMs: lateMs };
+  };
+
+  test('are neither early nor later than the contract says, whenever they begin and whichever are stopped', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        durations,
+        fc.array(fc.tuple(fc.double({ min: 0, max: 50, noNaN: true }), fc.boolean()), { minLength: 1, maxLength: 50 }),
+        async (durationMs, steps) => {
+          const platform = new Platform();
+          const { FixedTimers } = await on(platform);
+          const timers = new FixedTimers(durationMs, false);
+          const all = steps.map(([pauseMs, stays]) => {
+            const one = begin(platform, timers);
+            if (!stays) one.timer.leave();
+            platform.advance(pauseMs);
+            return { ...one, stays };
+          });
+          platform.advance(2 * durationMs + 100);
+          for (const { firedAfterMs, stays } of all) {
+            expect(firedAfterMs).toHaveLength(stays ? 1 : 0);
+            for (const ms of firedAfterMs) {
+              expect(ms).toBeGreaterThanOrEqual(durationMs);
+              expect(ms).toBeLessThanOrEqual(durationMs + latenessMs(durationMs));
+            }
+          }
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  test('one that is stopped before has cost no look at the clock, and a thousand share one timer of the platform', async () => {
+    const platform = new Platform();
+    const { FixedTimers } = await on(platform);
+    let looks = 0;
+    const { now } = platform;
+    platform.now = () => (looks++, now());
+    const { FixedTimers: Watched } = await on(platform);
+    expect(Watched).not.toBe(FixedTimers);
+    const timers = new Watched(30_000, false);
+    for (let i = 0; i < 1_000; i++) begin(platform, timers).timer.leave();
+    expect(looks).toBe(0);
+    expect(platform.made).toBe(2); // the list's, and the one that reads the clock for all
+  });
+
+  test('the clock is read for all of them together, within 4 ms, and by nobody when none began since', async () => {
+    const platform = new Platform();
+    const { FixedTimers } = await on(platform);
+    const timers = new FixedTimers(1_000, false);
+    const [one, two] = [begin(platform, timers), begin(platform, timers)];
+    expect([one.timer.startedMs, two.timer.startedMs]).toEqual([null, null]);
+    platform.advance(4);
+    expect([one.timer.startedMs, two.timer.startedMs]).toEqual([platform.timeMs, platform.timeMs]);
+    const { made } = platform;
+    platform.advance(500);
+    expect(platform.made).toBe(made);
+  });
+
+  test('to ask when one began reads the clock for all that began before', async () => {
+    const platform = new Platform();
+    const { FixedTimers } = await on(platform);
+    const timers = new FixedTimers(1_000, false);
+    const [one, two] = [begin(platform, timers), begin(platform, timers)];
+    timers.read();
+    expect([one.timer.startedMs, two.timer.startedMs]).toEqual([platform.timeMs, platform.timeMs]);
+  });
+
+  test.each([
+    ['exact ones', 1_000, true],
+    ['those too short for 4 ms', 319, false],
+  ])('%s read the clock at their start', async (_, durationMs, exact) => {
+    const platform = new Platform();
+    const { FixedTimers } = await on(platform);
+    const { timer, firedAfterMs } = begin(platform, new FixedTimers(durationMs, exact));
+    expect(timer.startedMs).toBe(platform.timeMs);
+    platform.advance(durationMs + 1);
+    expect(firedAfterMs).toHaveLength(1);
+  });
+
+  test('an event loop that stood still makes none of them early', async () => {
+    const platform = new Platform();
+    const { FixedTimers } = await on(platform);
+    const timers = new FixedTimers(1_000, false);
+    const first = begin(platform, timers);
+    platform.timeMs += 2_000; // nothing could fire meanwhile
+    const second = begin(platform, timers);
+    platform.advance(999);
+    expect(second.firedAfterMs).toEqual([]);
+    platform.advance(100);
+    expect([first.firedAfterMs.length, second.firedAfterMs.length]).toEqual([1, 1]);
+  });
+
+  test('hold the process open while one is pending; what reads the clock never does', async () => {
+    const platform = new Platform();
+    const { FixedTimers } = await on(platform);
+    const { timer } = begin(platform, new FixedTimers(30_000, false));
+    expect(platform.held).toBe(true);
+    timer.leave();
+    expect(platform.held).toBe(false);
+  });
+
+  test('work where handles of timers are numbers', async () => {
+    const platform = new Platform({ numeric: true });
+    const { FixedTimers } = await on(platform);
+    const { firedAfterMs } = begin(platform, new FixedTimers(500, false));
+    platform.advance(510);
+    expect(firedAfterMs).toHaveLength(1);
+  });
+});
+
 describe('on the real platform', () => {
   test.each([0, 3, 20.5, 70, 130])(
     'a timer of %d ms is not early, nor later than the contract says',
@@ -544,7 +664,7 @@ describe('on the real platform', () => {
       const order: string[] = [];
       await new Promise<void>((resolve) => {
         const timer = new Alarm(() => {
-          expect(now() - timer.startedMs).toBeGreaterThanOrEqual(durationMs);
+          expect(now() - timer.startedMs!).toBeGreaterThanOrEqual(durationMs);
           order.push('ours');
         });
         startTimer(timer, durationMs);
@@ -571,7 +691,7 @@ describe('on the real platform', () => {
         const next = (): void => {
           const durationMs = (left * 7) % 10;
           const timer = new Alarm(() => {
-            if (now() - timer.startedMs < durationMs) early.push(durationMs);
+            if (now() - timer.startedMs! < durationMs) early.push(durationMs);
             contexts.add(storage.getStore());
             if (--left === 0) resolve();
             else storage.run(`${name}, ${left}`, next);
