@@ -8,7 +8,7 @@ export default {
         'scripts/{run,build,check,format,full,mutate,surface,test}.mjs',
         'scripts/lib/vitest-summary.mjs',
         'examples/*/*.ts',
-        'test/{docs,fuzz,soak}/*.ts',
+        'test/{cells,docs,fuzz,interleavings,soak,stacks}/*.ts',
         'test/packaging/**/*.ts',
       ],
       project: ['src/**/*.ts', 'test/**/*.ts', 'examples/**/*.ts', 'scripts/**/*.mjs'],

@@ -25,6 +25,7 @@ export class Budget {
   /** @internal */
   constructor(settings: BudgetSettings, name: string | undefined) {
     this.cell = new BudgetCell(settings);
+    this.cell.tokensAt(clock.now()); // it trickles from now on
     this.name = name;
   }
 

@@ -249,7 +249,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
     'ratio or slow beside it',
   );
   if (failures !== undefined) checkCount('failures', failures);
-  if (lastCalls !== undefined) checkCount('lastCalls', lastCalls);
+  if (lastCalls !== undefined) checkCount('lastCalls', lastCalls, MAX_LAST_CALLS);
   checkCount('minCalls', minCalls);
   checkOption(lastCalls === undefined || minCalls <= lastCalls, 'minCalls', minCalls, 'at most lastCalls', RangeError);
   checkCount('probes', probes);
@@ -294,12 +294,15 @@ function spanOption(option: string, value: Duration): number {
   return ms;
 }
 
-function checkCount(option: string, value: unknown): void {
+/** A ring of so many bytes. */
+const MAX_LAST_CALLS = 1_000_000;
+
+function checkCount(option: string, value: unknown, to: number = Number.MAX_SAFE_INTEGER): void {
   checkOption(
-    Number.isSafeInteger(value) && (value as number) >= 1,
+    Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= to,
     option,
     value,
-    'a whole number from 1',
+    `a whole number from 1${to === Number.MAX_SAFE_INTEGER ? '' : ` to ${to}`}`,
     rangeOf(value),
   );
 }
