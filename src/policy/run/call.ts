@@ -259,7 +259,7 @@ export class Call implements Settings {
 
   /** Body, children and cleanups have settled. */
   private ended(attempt: Attempt): unknown {
-    const { gates, judge } = this.stage;
+    const { judge } = this.stage;
     attempt.end();
     if (attempt.timer !== null) attempt.timer.leave();
     let failure = attempt.failure;
@@ -277,12 +277,28 @@ export class Call implements Settings {
         if (error !== value) dispose(this.name, value);
       }
     }
-    for (let i = gates.length - 1; i >= 0; i--) gates[i]!.release();
+    const released = attempt.ownContext === null ? undefined : attempt.ownContext.released();
+    if (released === undefined) this.release(attempt, isLate);
+    else void this.releaseLater(attempt, isLate, released);
     if (isLate) return this.late(attempt);
     if (failure === NONE) return this.succeed(attempt);
     const record = this.attemptFailed(attempt, failure, judged);
     if (thrown !== NONE) record.thrown = thrown;
     return this.decide(record);
+  }
+
+  /** The work of the attempt has ended. */
+  private release(attempt: Attempt, isLate: boolean): void {
+    const { gates } = this.stage;
+    for (let i = gates.length - 1; i >= 0; i--) gates[i]!.release();
+    if (isLate) (attempt.timer?.grace ?? this.timer?.grace)?.settled?.();
+  }
+
+  /** It has, but for what was abandoned by calls inside it: permits, and whoever is held, wait for that. */
+  private async releaseLater(attempt: Attempt, isLate: boolean, released: Promise<void>): Promise<void> {
+    const context = attempt.ownContext!;
+    for (let wait: Promise<void> | undefined = released; wait !== undefined; wait = context.released()) await wait;
+    this.release(attempt, isLate);
   }
 
   private succeed(attempt: Attempt): unknown {
@@ -462,7 +478,6 @@ export class Call implements Settings {
   /** An abandoned attempt has come to its end. */
   private late(attempt: Attempt): undefined {
     const { failure, value } = attempt;
-    (attempt.timer?.grace ?? this.timer?.grace)?.settled?.();
     const ok = failure === NONE;
     if (timeoutLate.observed) {
       timeoutLate.emit({
