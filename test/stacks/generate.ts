@@ -102,19 +102,38 @@ class Generator {
   #stack(budgets: number, breakers: number, bulkheads: number): LayerScript[] {
     const layers: LayerScript[] = [];
     if (this.#random.chance(0.85)) layers.push(this.#retry(budgets));
-    const grace = this.#random.pick([25, 25, 0, null, 10.5, 60.25]);
-    const detach = this.#random.chance(0.15);
-    for (let i = this.#random.pick([0, 1, 1, 2, 3]); i > 0; i--) layers.push(this.#timeout(grace, detach));
+    const usual = this.#random.chance(0.5);
+    const timeouts = this.#list(usual ? 2 : this.#random.pick([0, 1, 1, 2, 3]), () => this.#timeout());
+    layers.push(...timeouts);
     if (breakers > 0 && this.#random.chance(0.6)) layers.push({ type: 'breaker', which: this.#random.below(breakers) });
     if (bulkheads > 0 && this.#random.chance(0.6))
       layers.push({ type: 'bulkhead', which: this.#random.below(bulkheads) });
     if (this.#random.chance(0.15)) layers.push(this.#fallback());
+    if (usual) return this.#inUsualOrder(layers, timeouts);
+    // Each run in a run has a grace of its own.
+    const same = timeouts.map((layer) => ({ ...layer, grace: timeouts[0]?.grace ?? null, detach: false }));
+    for (const [i, layer] of layers.entries()) if (layer.type === 'timeout') layers[i] = same.pop() as TimeoutScript;
     for (let i = layers.length - 1; i > 0; i--) {
       const j = this.#random.below(i + 1);
       [layers[i], layers[j]] = [layers[j] as LayerScript, layers[i] as LayerScript];
     }
     if (this.#random.chance(0.3)) layers.push({ type: 'failWhen' });
     return layers;
+  }
+
+  /** fallback → timeout → retry → breaker, bulkhead → timeout → failWhen. */
+  #inUsualOrder(layers: LayerScript[], timeouts: TimeoutScript[]): LayerScript[] {
+    const { chance } = this.#tools;
+    const of = (...types: string[]): LayerScript[] => layers.filter(({ type }) => types.includes(type));
+    const gates = chance(0.5) ? of('breaker', 'bulkhead') : of('breaker', 'bulkhead').reverse();
+    return [
+      ...of('fallback'),
+      ...timeouts.slice(0, chance(0.6) ? 1 : 0),
+      ...of('retry'),
+      ...gates,
+      ...timeouts.slice(1, chance(0.6) ? 2 : 1),
+      ...(chance(0.3) ? [{ type: 'failWhen' } as const] : []),
+    ];
   }
 
   #retry(budgets: number): RetryScript {
@@ -168,8 +187,10 @@ class Generator {
     };
   }
 
-  #timeout(grace: number | null, detach: boolean): TimeoutScript {
-    return { type: 'timeout', after: this.#ms(10, 1000), grace, detach };
+  #timeout(): TimeoutScript {
+    const { chance, pick } = this.#tools;
+    const grace = pick([25, 25, 0, null, 10.5, 60.25]);
+    return { type: 'timeout', after: this.#ms(10, 1000), grace, detach: chance(0.15) };
   }
 
   #fallback(): FallbackScript {
@@ -182,7 +203,8 @@ class Generator {
     const window = this.#maybe(0.4, () => this.#ms(50, 2000));
     const lastCalls = window === undefined ? this.#maybe(0.5, () => 1 + this.#random.below(8)) : undefined;
     const looks = window !== undefined || lastCalls !== undefined;
-    const ratio = looks && chance(0.7) ? pick([0.25, 0.5, 0.75, 1]) : undefined;
+    const slow = looks ? this.#maybe(0.4, () => ({ over: this.#ms(5, 100), ratio: pick([0.3, 0.5, 1]) })) : undefined;
+    const ratio = looks && (slow === undefined || chance(0.5)) ? pick([0.25, 0.5, 0.75, 1]) : undefined;
     const least = this.#maybe(0.8, () => 1 + this.#random.below(Math.min(5, lastCalls ?? 5)));
     return clean({
       failures: this.#maybe(ratio === undefined ? 0.9 : 0.3, () => 1 + this.#random.below(4)),
@@ -190,7 +212,7 @@ class Generator {
       window,
       lastCalls,
       minCalls: looks ? least : undefined,
-      slow: looks ? this.#maybe(0.4, () => ({ over: this.#ms(5, 100), ratio: pick([0.3, 0.5, 1]) })) : undefined,
+      slow,
       cooldowns: this.#list(1 + this.#random.below(3), () => this.#ms(10, 1000)),
       probes: 1 + this.#random.below(3),
       probeLease: this.#ms(20, 2000),

@@ -9,6 +9,7 @@ import type { World } from './world.ts';
 export class Budget {
   readonly #script: BudgetScript;
   #tokens: number;
+  /** From its making on. */
   #trickledAt = 0;
 
   constructor(script: BudgetScript) {
@@ -33,9 +34,10 @@ export class Budget {
     this.#trickledAt = now;
   }
 
-  withdraw(world: World): boolean {
-    this.trickle(world.now);
-    if (world.exceeds(1, this.#tokens)) return false;
+  withdraw(now: number): boolean {
+    this.trickle(now);
+    // Five deposits of 0.2 are a token.
+    if (this.#tokens < 1 - 1e-9) return false;
     this.#tokens -= 1;
     return true;
   }
@@ -44,6 +46,8 @@ export class Budget {
 /** What a call was let in with. */
 export interface Pass {
   readonly at: number;
+  /** When what was let in began; `undefined` while it waits at a gate directly inside: that time is not the server's. */
+  began: number | undefined;
   /** Which period of which state; `undefined`: let in by a dry run alone, its result does not count. */
   readonly period: number | undefined;
 }
@@ -66,6 +70,8 @@ export class Breaker {
   #opens = 0;
   /** Of this closed period. */
   #results: Result[] = [];
+  /** When the first tenth of the window began. */
+  #windowBegan = 0;
   /** Of this half-open period. */
   #probes: Pass[] = [];
   #successes = 0;
@@ -84,7 +90,7 @@ export class Breaker {
       if (this.#world.exceeds(left, 0)) return left;
       this.#move('half-open');
     }
-    const pass = { at: now, period: this.#period };
+    const pass = { at: now, began: undefined, period: this.#period };
     if (this.state === 'closed') return pass;
     const live = this.#live();
     if (live.length >= this.#script.probes)
@@ -111,10 +117,13 @@ export class Breaker {
     if (effect === 'neither') return;
     const { slow } = this.#script;
     const { now } = this.#world;
+    const newest = this.#results.at(-1);
+    // "Counted in tenths": the first one begins with the first result, also after a time without any in the window.
+    if (!newest || this.#tenth(now) - this.#tenth(newest.at) >= 10) this.#windowBegan = now;
     this.#results.push({
       at: now,
       failed: effect === 'failure',
-      slow: slow !== undefined && this.#world.exceeds(now - pass.at, slow.over),
+      slow: slow !== undefined && this.#world.exceeds(now - (pass.began ?? now), slow.over),
     });
     if (this.#mustOpen()) this.#open();
   }
@@ -135,12 +144,13 @@ export class Breaker {
     const { lastCalls, window } = this.#script;
     if (lastCalls !== undefined) return this.#results.slice(-lastCalls);
     if (window === undefined) return [];
-    return this.#results.filter((result) => this.#tenth(result.at) > this.#tenth(this.#world.now) - 10);
+    return this.#results.filter(
+      ({ at }) => at >= this.#windowBegan && this.#tenth(at) > this.#tenth(this.#world.now) - 10,
+    );
   }
 
-  /** "Counted in tenths of it." */
   #tenth(at: number): number {
-    return Math.floor(at / ((this.#script.window as number) / 10));
+    return Math.floor((at - this.#windowBegan) / ((this.#script.window ?? Infinity) / 10));
   }
 
   #probe(pass: Pass, effect: EffectScript): void {

@@ -7,7 +7,7 @@
  */
 import { backoffDelay } from './backoffs.ts';
 import { known, type Known } from './kinds.ts';
-import { Breaker, Budget, Bulkhead } from './models.ts';
+import { Breaker, Budget, Bulkhead, type Pass } from './models.ts';
 import type {
   AbortEnd,
   AttemptScript,
@@ -26,19 +26,25 @@ import { World, type Timer } from './world.ts';
 
 /** Anything that can come out of a call in place of a success; also a result that was judged a failure. */
 class Fault {
-  readonly label: string;
+  readonly #label: string;
   readonly known: Known;
   /** A kind of error, of a judged result, or the name of the library's class. */
   readonly kind: string;
   readonly retryAfter: number | undefined;
   readonly suppressed: Fault[] = [];
   cause: Fault | undefined;
+  /** Of a TimeoutError: the caller was let go with it. */
+  abandoned = false;
 
   constructor(label: string, kind: string, what: Known, retryAfter?: number) {
-    this.label = label;
+    this.#label = label;
     this.kind = kind;
     this.known = what;
     this.retryAfter = retryAfter;
+  }
+
+  get label(): string {
+    return this.abandoned ? `${this.#label} abandoned` : this.#label;
   }
 
   /** R10: once each, and never itself. A primitive keeps nothing. */
@@ -69,7 +75,7 @@ class Context {
 
   constructor(above?: Context, deadline = Infinity, timeout?: TimeoutScript) {
     this.#above = above;
-    above?.#below.add(this);
+    if (above) above.#below.add(this);
     this.reason = above?.reason;
     this.deadline = Math.min(deadline, above?.deadline ?? Infinity);
     this.timeouts = [...(above?.timeouts ?? []), ...(timeout ? [timeout] : [])];
@@ -93,7 +99,8 @@ class Context {
   }
 
   end(): void {
-    this.#above?.#below.delete(this);
+    const above = this.#above;
+    if (above) above.#below.delete(this);
   }
 }
 
@@ -108,6 +115,8 @@ interface Value {
 interface Out {
   readonly value?: Value;
   readonly fault?: Fault;
+  /** What the attempt itself failed with, or was refused with. */
+  readonly failed?: Fault;
   /** The fault is the reason of this abort. */
   readonly endedBy?: Reason;
   /** A layer let it not run. */
@@ -115,7 +124,7 @@ interface Out {
   /** The operation was called. */
   readonly ran?: boolean;
   readonly abandoned?: boolean;
-  readonly stoppedBy?: string;
+  readonly stoppedBy?: string | undefined;
 }
 
 type Done = (out: Out) => void;
@@ -136,16 +145,21 @@ interface Place {
   readonly layers: readonly LayerScript[];
   readonly index: number;
   readonly holders: readonly Holder[];
+  /** A retry stands outside. */
+  readonly retried: boolean;
+  /** Of breakers: what they let in has not begun yet, it stands before a gate directly inside. */
+  readonly letIn: readonly Pass[];
 }
 
 interface Call {
   readonly number: number;
   readonly caller: CallerScript;
-  readonly list: string;
   readonly context: Context;
   readonly startedAt: number;
   readonly history: string[];
   attempt: number;
+  /** The timeout of a layer has passed. */
+  timedOut: boolean;
   /** Abandoned bodies that the scope around the call waits for. */
   held: number;
   onFreed: (() => void) | undefined;
@@ -231,11 +245,11 @@ class Reference {
       const call: Call = {
         number,
         caller,
-        list,
         context,
         startedAt: this.#world.now,
         history: [],
         attempt: 1,
+        timedOut: false,
         held: 0,
         onFreed: undefined,
       };
@@ -266,12 +280,12 @@ class Reference {
     }
     const context = new Context(outside, timeout === undefined ? Infinity : this.#world.now + timeout);
     const timer = this.#world.after(timeout ?? Infinity, () =>
-      context.abort({ fault: this.#timeoutError(timeout as number, false), by: 'scope' }),
+      context.abort({ fault: this.#timeoutError(timeout as number), by: 'scope' }),
     );
     begin(context, (call) => {
       this.#world.stop(timer);
       const unwind = (): void => {
-        if (cleanup) this.#note(list, 'cleanup of the scope');
+        if (cleanup) this.#note(list.replace('caller', 'operation'), 'cleanup of the scope');
         end('ok');
       };
       // P5.5: a scope without cleanups does not wait.
@@ -280,26 +294,27 @@ class Reference {
     });
   }
 
-  #timeoutError(ms: number, abandoned: boolean): Fault {
-    return new Fault(`TimeoutError ${time(ms)}${abandoned ? ' abandoned' : ''}`, 'TimeoutError', TIMED_OUT);
+  #timeoutError(ms: number): Fault {
+    return new Fault(`TimeoutError ${time(ms)}`, 'TimeoutError', TIMED_OUT);
   }
 
   // --- a call
 
   #call(call: Call, settled: () => void): void {
-    const { context, list, history } = call;
-    const finish = (out: Out): void => {
-      const stoppedBy = out.fault && (out.stoppedBy ?? this.#stoppedBy(call, out));
-      if (history.length === 0 && out.fault && out.ran !== undefined) this.#record(call, out, 1, 0);
+    const { context, history } = call;
+    const list = `caller ${call.number}`;
+    const layers = this.#script.stacks[call.caller.stack] ?? [];
+    const finish = (it: Out): void => {
+      const out = this.#reported(call, this.#fromOutside(context, it, isUsual(layers)));
       this.#note(list, `settled: ${this.#shown(out)}`);
-      if (isTold(call.caller, out)) {
-        this.#note(list, `stopped by ${stoppedBy}`);
+      if (isTold(call.caller, out) && isUsual(layers)) {
+        this.#note(list, `stopped by ${out.stoppedBy}`);
         for (const line of history) this.#note(list, line);
       }
       settled();
     };
     if (context.reason) return finish({ fault: context.reason.fault, endedBy: context.reason });
-    this.#enter({ call, context, layers: this.#script.stacks[call.caller.stack] ?? [], index: 0, holders: [] }, finish);
+    this.#enter({ call, context, layers, index: 0, holders: [], retried: false, letIn: [] }, finish);
   }
 
   #shown({ value, fault }: Out): string {
@@ -309,22 +324,31 @@ class Reference {
     return `${fault.kind in known && isJudged(fault.kind) ? '' : 'throws '}${fault.label}${beside ? ` beside ${beside}` : ''}${fault.cause ? ` because of ${fault.cause.label}` : ''}`;
   }
 
+  /** Where there is no retry, the one attempt is what `attemptsOf` and `stoppedBy` tell of. */
+  #reported(call: Call, out: Out): Out {
+    if (!out.fault || out.stoppedBy) return out;
+    if (call.history.length === 0 && out.ran !== undefined) this.#record(call, out, 1, 0);
+    return { ...out, stoppedBy: this.#stoppedBy(call, out) };
+  }
+
   /** P3.14. */
   #stoppedBy(call: Call, out: Out): string {
     if (out.refused) return 'refused';
-    if (call.context.reason) return 'cancelled';
-    return out.endedBy ? 'deadline' : 'attempts';
+    return call.context.reason ? abortedBy(call.context.reason) : call.timedOut ? 'deadline' : 'attempts';
   }
 
   #record(call: Call, out: Out, number: number, waited: number): void {
-    const fault = out.fault as Fault;
+    const fault = (out.failed ?? out.fault) as Fault;
     call.history.push(
-      `attempt ${number}: ${fault.label}, ${fault.known.verdict}, after ${time(waited)}${out.refused ? ', refused' : ''}${out.abandoned ? ', abandoned' : ''}`,
+      `attempt ${number}: ${fault.label}, ${fault.known.verdict}, after ${time(waited)}${out.ran ? '' : ', refused'}${out.abandoned ? ', abandoned' : ''}`,
     );
   }
 
-  #enter(place: Place, done: Done): void {
-    const layer = place.layers[place.index];
+  #enter(at: Place, done: Done): void {
+    const layer = at.layers[at.index];
+    const isGate = layer?.type === 'breaker' || layer?.type === 'bulkhead';
+    if (!isGate) for (const pass of at.letIn) pass.began = this.#world.now;
+    const place = isGate ? at : { ...at, letIn: [] };
     const inside = { ...place, index: place.index + 1 };
     switch (layer?.type) {
       case undefined:
@@ -345,14 +369,20 @@ class Reference {
   }
 
   /** What a wait, or an attempt, comes to that was ended by an abort (P2.3, P5.3). */
-  #ended({ call, context }: Place): Out {
-    const reason = call.context.reason ?? context.reason;
+  #ended({ context: { reason } }: Place): Out {
     if (!reason) throw new Error('not aborted');
-    return { fault: reason.fault, endedBy: reason };
+    return { fault: reason.fault, failed: reason.fault, endedBy: reason };
+  }
+
+  /** P2.3: an abort from outside comes before the timeout of something inside, though that came first. */
+  #fromOutside({ reason }: Context, out: Out, isUsualOrder: boolean): Out {
+    if (!reason || !out.endedBy || out.endedBy === reason) return out;
+    if (out.abandoned && typeof reason.by === 'object') reason.fault.abandoned = isUsualOrder;
+    return { ...out, fault: reason.fault, endedBy: reason };
   }
 
   #dispose(call: Call, value: Value | undefined): void {
-    if (value?.disposable) this.#note(call.list, `disposes of ${value.label}`);
+    if (value?.disposable) this.#note(`operation ${call.number}`, `disposes of ${value.label}`);
   }
 
   // --- layers
@@ -367,13 +397,13 @@ class Reference {
     const attempt = (): void => {
       number++;
       call.attempt = number;
-      this.#enter(inside, (out) => ended(out));
+      this.#enter({ ...inside, retried: true }, ended);
     };
     const ended = (out: Out): void => {
       if (number > 1 && !out.ran) budget?.add(1); // P3.11
       if (!out.fault) {
         if (number === 1) budget?.deposit();
-        return done(out);
+        return done({ ...out, stoppedBy: undefined });
       }
       this.#record(call, out, number, waited);
       const next = decide(out, out.fault);
@@ -389,8 +419,8 @@ class Reference {
     };
     const decide = (out: Out, fault: Fault): string | number => {
       const idempotent = call.caller.idempotent ?? layer.idempotent;
-      if (call.context.reason) return 'cancelled';
-      if (context.reason) return 'deadline';
+      const reason = call.context.reason ?? context.reason;
+      if (reason) return abortedBy(reason);
       if (number >= layer.attempts) return 'attempts';
       if (out.abandoned && idempotent !== true) {
         this.#warn(layer, idempotent);
@@ -404,7 +434,7 @@ class Reference {
       const then = this.#world.now + delay;
       if (this.#world.exceeds(then, call.startedAt + (layer.maxElapsed ?? Infinity))) return 'maxElapsed';
       if (this.#world.exceeds(then + (layer.minAttemptTime ?? 10), context.deadline)) return 'deadline';
-      if (budget && !budget.withdraw(this.#world)) return 'budget';
+      if (budget && !budget.withdraw(this.#world.now)) return 'budget';
       return delay;
     };
     const wait = (delay: number): void => {
@@ -418,7 +448,8 @@ class Reference {
         this.#world.stop(timer);
         forget();
         budget?.add(1);
-        done({ ...this.#ended(inside), stoppedBy: call.context.reason ? 'cancelled' : 'deadline' });
+        const out = this.#ended(inside);
+        done({ ...out, stoppedBy: abortedBy(out.endedBy as Reason) });
       });
     };
     attempt();
@@ -453,13 +484,14 @@ class Reference {
   /** P5. */
   #timeout(layer: TimeoutScript, inside: Place, done: Done): void {
     const context = new Context(inside.context, this.#world.now + layer.after, layer);
-    const timer = this.#world.after(layer.after, () =>
-      context.abort({ fault: this.#timeoutError(layer.after, false), by: layer }),
-    );
+    const timer = this.#world.after(layer.after, () => {
+      inside.call.timedOut = true;
+      context.abort({ fault: this.#timeoutError(layer.after), by: layer });
+    });
     this.#enter({ ...inside, context }, (out) => {
       this.#world.stop(timer);
       context.end();
-      done(out);
+      done(this.#fromOutside(context, out, isUsual(inside.layers)));
     });
   }
 
@@ -473,15 +505,15 @@ class Reference {
       const fault = new Fault(label, 'CircuitOpenError', { ...REFUSED, code: 'CIRCUIT_OPEN' }, answer);
       return done({ fault, refused: true, ran: false });
     }
-    const pass = typeof answer === 'number' ? { at: this.#world.now, period: undefined } : answer;
-    this.#enter(inside, (out) => {
-      breaker.settle(pass, this.#effect(which, pass.at, inside, out));
+    const pass: Pass = typeof answer === 'number' ? { at: this.#world.now, began: undefined, period: undefined } : answer;
+    this.#enter({ ...inside, letIn: [...inside.letIn, pass] }, (out) => {
+      breaker.settle(pass, this.#effect(which, pass, inside, out));
       done(out);
     });
   }
 
   /** P6.6. */
-  #effect(which: number, at: number, { context }: Place, { fault, endedBy }: Out): EffectScript {
+  #effect(which: number, { began }: Pass, { context }: Place, { fault, endedBy }: Out): EffectScript {
     const { judge, blameAfter } = this.#script.breakers[which] as Script['breakers'][number];
     const judged = judge?.[fault?.kind ?? 'value'];
     if (judged) return judged;
@@ -489,7 +521,7 @@ class Reference {
     if (endedBy?.by === 'caller') return 'neither';
     // The context around the breaker was aborted: a deadline outside of it.
     if (endedBy && endedBy === context.reason)
-      return this.#world.exceeds(at + blameAfter, this.#world.now) ? 'neither' : 'failure';
+      return began === undefined || this.#world.exceeds(began + blameAfter, this.#world.now) ? 'neither' : 'failure';
     return { down: 'failure', up: 'success', none: 'neither' }[fault.known.health] as EffectScript;
   }
 
@@ -535,23 +567,27 @@ class Reference {
     const forget = context.onAbort(() => {
       stopWaiting();
       bulkhead.leaveQueue(waiter);
-      done(this.#ended(inside));
+      done({ ...this.#ended(inside), ran: false });
     });
   }
 
   /** P8. */
   #fallback({ fn }: FallbackScript, inside: Place, done: Done): void {
     const { call, context } = inside;
-    this.#enter(inside, (out) => {
-      if (!out.fault || call.context.reason || context.reason) return done(out);
-      const first = out.fault;
-      this.#dispose(call, out.value);
+    this.#enter(inside, (it) => {
+      if (!it.fault || call.context.reason || context.reason) return done(it);
+      // P8: `attemptsOf` and `stoppedBy` still tell what went before.
+      const out = inside.retried ? it : this.#reported(call, it);
+      const first = it.fault;
+      // A function is given the result, and may give it back.
+      if (!fn) this.#dispose(call, out.value);
       if (!fn?.fails)
-        return done({ value: plain(`fallback@${call.number}`), ran: out.ran === true });
+        return done({ value: plain(`fallback@${call.number}`), ran: out.ran === true, stoppedBy: out.stoppedBy });
       const fault = this.#fault(fn.fails, `${call.number}.fallback`);
       fault.keep(first);
-      if (fault.kind !== 'frozen') fault.cause ??= first;
-      done({ ...out, fault });
+      if (!['frozen', 'text', 'nothing'].includes(fault.kind) && fault !== first) fault.cause ??= first;
+      const { value: _replaced, ...left } = out;
+      done({ ...left, fault });
     });
   }
 
@@ -569,7 +605,7 @@ class Reference {
     let settling: Timer | undefined;
 
     const begin = (): void => {
-      this.#note(call.list, `starts attempt ${number}`);
+      this.#note(`operation ${call.number}`, `starts attempt ${number}`);
       for (const holder of holders) holder.live++;
       if (script.after === undefined) settle(script.end);
       else settling = this.#world.after(script.after, () => settle(script.end));
@@ -580,7 +616,8 @@ class Reference {
         this.#world.stop(settling);
         if (after > 0) settling = this.#world.after(after, () => settle(end));
       }
-      const graceMs = this.#grace(context);
+      const layer = this.#graceOf(context);
+      const graceMs = layer && (layer.grace ?? Infinity);
       if (graceMs === 0) letGo();
       else if (graceMs !== undefined) grace = this.#world.after(graceMs, letGo);
       if (script.onAbort?.after === 0) settle(script.onAbort.end);
@@ -588,11 +625,10 @@ class Reference {
     const letGo = (): void => {
       abandoned = true;
       this.#abandoned++;
-      if (!this.#detached(context)) call.held++;
-      const { endedBy, fault } = this.#ended(place);
-      const timeoutOf = endedBy?.by;
-      const own = typeof timeoutOf === 'object' ? this.#timeoutError(timeoutOf.after, true) : fault;
-      done({ fault: own as Fault, endedBy: endedBy as Reason, ran: true, abandoned: true });
+      if (!this.#graceOf(context)?.detach) call.held++;
+      const out = this.#ended(place);
+      if (typeof out.endedBy?.by === 'object') (out.fault as Fault).abandoned = isUsual(place.layers);
+      done({ ...out, ran: true, abandoned: true });
     };
     const settle = (end: AbortEnd): void => {
       if (settled) return;
@@ -612,21 +648,16 @@ class Reference {
     begin();
   }
 
-  /** How long an aborted attempt has; without a timeout, as long as it takes. */
-  #grace({ timeouts }: Context): number | undefined {
-    const innermost = timeouts.at(-1);
-    return innermost && (innermost.grace ?? Infinity);
-  }
-
-  #detached({ timeouts }: Context): boolean {
-    return timeouts.at(-1)?.detach === true;
+  /** Whose grace an aborted attempt has: that of the timeout that has passed; when the caller cancelled, of the outermost one. */
+  #graceOf({ reason, timeouts }: Context): TimeoutScript | undefined {
+    return typeof reason?.by === 'object' ? reason.by : timeouts[0];
   }
 
   #late({ call, context, holders }: Place, state: State): void {
     this.#abandoned--;
     if (!(state instanceof Fault)) this.#dispose(call, state);
     for (const holder of holders) if (holder.done && holder.live === 0) holder.release();
-    if (this.#detached(context)) return;
+    if (this.#graceOf(context)?.detach) return;
     call.held--;
     if (call.held === 0) call.onFreed?.();
   }
@@ -652,7 +683,7 @@ class Reference {
     const cleanup = cleanups[index];
     if (!cleanup) return frame.done(state);
     const run = (): void => {
-      this.#note(call.list, `cleanup ${site}.${index}`);
+      this.#note(`operation ${call.number}`, `cleanup ${site}.${index}`);
       const left = cleanups.slice(0, index);
       const recovers = cleanup.recovers && state instanceof Fault && !cancelled;
       const next = recovers ? plain(`recovered@${site}.${index}`) : state;
@@ -686,6 +717,17 @@ function plain(label: string): Value {
 /** P2.2: `run` tells of errors alone, and not of primitives, nor for sure of errors that several calls share. */
 function isTold({ by }: CallerScript, { value, fault }: Out): boolean {
   return by === 'settle' || (!value && !['shared', 'text', 'nothing'].includes(fault?.kind ?? ''));
+}
+
+/** P3.1. */
+function abortedBy({ by }: Reason): string {
+  return by === 'caller' ? 'cancelled' : 'deadline';
+}
+
+/** The order that a policy makes one run of; others are runs in runs. */
+export function isUsual(layers: readonly LayerScript[]): boolean {
+  const text = layers.map((layer) => layer.type === 'fallback' ? 'x' : layer.type.slice(0, layer.type[0] === 'b' ? 2 : 1)).join('');
+  return /^t?r?(br)?(bu)?(br)?t?(f)?$/.test(text);
 }
 
 function isJudged(kind: string): boolean {

@@ -47,6 +47,7 @@ import type {
   Scope,
 } from '../../src/index.ts';
 import { virtualTime } from '../../src/testing/index.ts';
+import { isUsual } from './reference.ts';
 import type {
   AbortEnd,
   AttemptScript,
@@ -308,7 +309,7 @@ class Execution {
     const { timeout: ms, cleanup, linkBy } = caller.scope as NonNullable<CallerScript['scope']>;
     const options = { signal, timeout: ms, values: [[PRIORITY, caller.priority]] as const };
     return scope({ ...options, values: [...options.values] }, async (s) => {
-      if (cleanup) s.defer(() => this.#note(`caller ${number}`, 'cleanup of the scope'));
+      if (cleanup) s.defer(() => this.#note(`operation ${number}`, 'cleanup of the scope'));
       await this.#call(caller, number, linkBy === 'scope' ? s : s.signal);
     });
   }
@@ -335,6 +336,7 @@ class Execution {
       }
       if (attempts === undefined) return;
     }
+    if (!this.#isUsual()) return;
     this.#note(list, `stopped by ${stopped}`);
     for (const attempt of attempts ?? []) this.#note(list, this.#attempt(attempt));
   }
@@ -348,7 +350,7 @@ class Execution {
   #operation(caller: CallerScript, number: number, s: Scope): unknown {
     const { attempt } = s;
     const site = `${number}.${attempt}`;
-    this.#note(`caller ${number}`, `starts attempt ${attempt}`);
+    this.#note(`operation ${number}`, `starts attempt ${attempt}`);
     this.#inContext(number);
     const script = caller.attempts[Math.min(attempt, caller.attempts.length) - 1] as AttemptScript;
     script.cleanups.forEach((cleanup, i) => this.#defer(s, cleanup, number, `${site}.${i}`));
@@ -381,7 +383,7 @@ class Execution {
     s.defer((exit) => {
       this.#inContext(number);
       const clean = (): void => {
-        this.#note(`caller ${number}`, `cleanup ${site}`);
+        this.#note(`operation ${number}`, `cleanup ${site}`);
         if (cleanup.recovers && !exit.ok) exit.recover(new Result(`recovered@${site}`));
         if (cleanup.fails) throw this.#error(cleanup.fails, site);
       };
@@ -406,7 +408,7 @@ class Execution {
 
   #result(result: Result, site: string, disposable: boolean | undefined): Result {
     if (!disposable) return result;
-    const list = `caller ${site.split('.')[0]}`;
+    const list = `operation ${site.split('.')[0]}`;
     return Object.assign(result, { [Symbol.dispose]: () => this.#note(list, `disposes of ${result.label}`) });
   }
 
@@ -427,6 +429,11 @@ class Execution {
     if (this.#calls.getStore() !== number) this.leak(`called in the context of ${this.#calls.getStore()}`);
   }
 
+  #isUsual(): boolean {
+    const { callers, stacks } = this.#script;
+    return isUsual(stacks[callers[this.#calls.getStore() ?? 0]?.stack ?? 0] ?? []);
+  }
+
   // --- names
 
   #thrown(error: unknown): string {
@@ -441,7 +448,8 @@ class Execution {
     if (it instanceof Result) return it.label;
     const label = this.#labels.get(it);
     if (label !== undefined) return label;
-    if (it instanceof TimeoutError) return `TimeoutError ${time(it.timeoutMs)}${it.abandoned ? ' abandoned' : ''}`;
+    if (it instanceof TimeoutError)
+      return `TimeoutError ${time(it.timeoutMs)}${it.abandoned && this.#isUsual() ? ' abandoned' : ''}`;
     if (it instanceof CircuitOpenError) return `CircuitOpenError ${it.state} ${time(it.retryAfterMs)}`;
     if (it instanceof BulkheadFullError) return `BulkheadFullError ${it.reason}`;
     return `a stranger: ${String(it)}`;

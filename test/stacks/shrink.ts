@@ -57,11 +57,19 @@ function* candidates(script: Script): Generator<Script> {
     if (Array.isArray(value) && !inNumbered)
       for (let i = 0; i < value.length; i++)
         if (!NEVER_EMPTY.has(key) || value.length > 1) yield changed(script, path, value.toSpliced(i, 1));
-    const needed = key === 'after' && (path.at(-2) === 'onAbort' || at(script, path.with(-1, 'type')) === 'timeout');
+    const needed =
+      (key === 'ratio' && path[0] !== 'breakers') ||
+      key === 'after' && (path.at(-2) === 'onAbort' || at(script, path.with(-1, 'type')) === 'timeout');
     if (OPTIONAL.has(key) && !needed) yield changed(script, path, undefined);
-    if (key in SIMPLEST && typeof value === typeof SIMPLEST[key]) yield changed(script, path, SIMPLEST[key]);
+    if (key === 'grace' || key === 'detach') yield everywhere(script, key, SIMPLEST[key]);
+    else if (key in SIMPLEST && typeof value === typeof SIMPLEST[key]) yield changed(script, path, SIMPLEST[key]);
     if (typeof value === 'number' && !Number.isInteger(value)) yield changed(script, path, Math.round(value));
   }
+}
+
+/** Timeouts that stand in each other have the same of it. */
+function everywhere(script: Script, key: string, value: unknown): Script {
+  return JSON.parse(JSON.stringify(script), (name, old) => (name === key ? value : (old as unknown))) as Script;
 }
 
 function* walk(node: object, path: Path = []): Generator<Path> {
