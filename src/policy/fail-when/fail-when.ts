@@ -16,11 +16,12 @@ import { Policy } from '../run/policy.ts';
  * const polite = policy(retry({ backoff: constant(0) }), failWhen((r: { status: number }) => r.status >= 400));
  * await polite.run(answers); // { status: 200 }
  */
-export function failWhen<T>(isFailure: (result: T) => boolean): Policy {
+// `any`: a function that looks at one type of results is welcome; that the operation gives these is its user's to know.
+export function failWhen(isFailure: (result: any) => boolean): Policy {
   checkFunction('failWhen', isFailure);
   const layer: Judge = {
     kind: 'judge',
-    isFailure: isFailure as (value: unknown) => boolean,
+    isFailure,
     toString: () => 'failWhen',
   };
   return new Policy([layer]);

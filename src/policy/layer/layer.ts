@@ -31,7 +31,7 @@ export function layer(options: LayerOptions): Policy {
   checkOptions('layer', ['name', 'run'], options);
   const { name } = options;
   checkOption(typeof name === 'string', 'name', name, 'a string');
-  checkFunction('run', options.run);
+  checkFunction('run', options.run); // oxlint-disable-line typescript/unbound-method -- only looked at
   const middleware: Middleware = {
     kind: 'middleware',
     name,

@@ -147,7 +147,7 @@ function callOptions(of: string, options: RunOptions): CallOptions {
 }
 
 /** What the fallbacks of a policy may give. Of a subclass, such as `Breaker`, nothing could be inferred: the compiler would find `unknown`. */
-export type FallbackOf<P> = P extends Policy<never> ? never : P extends Policy<infer F> ? F : never;
+export type FallbackOf<P> = P extends Policy ? never : P extends Policy<infer F> ? F : never;
 
 /**
  * Puts policies around each other, outermost first. Any order and number is right; which one to choose, and why, is in the guide.
