@@ -85,7 +85,7 @@ export class Call implements Settings {
     const { stage } = this;
     if (stage.timesCalls || callStart.observed || callEnd.observed) this.startedMs = clock.now();
     if (this.link !== null) this.reason = this.link.hang();
-    if (callStart.observed) callStart.emit({ name: this.name }); // a listener may abort it
+    if (callStart.observed && stage.outermost) callStart.emit({ name: this.name }); // a listener may abort it
     if (this.reason !== NONE) return this.soon(() => this.giveUp(this.reason, null, this.abortedBy))!;
     if (stage.hasHook || (stage.detaches && stage.retry?.followsAbandoned(this) === true))
       this.captured = captureContext();
@@ -206,7 +206,8 @@ export class Call implements Settings {
     const untimed = blames && (this.history !== null || this.link !== null);
     if (this.delayMs > 0 || this.startedMs !== null || untimed || attemptStart.observed || attemptEnd.observed)
       attempt.startedMs = clock.now();
-    if (attemptStart.observed) attemptStart.emit({ name: this.name, number: attempt.attempt });
+    if (attemptStart.observed && this.stage.inner === null)
+      attemptStart.emit({ name: this.name, number: attempt.attempt });
     let promise;
     try {
       if (this.reason !== NONE) throw this.reason; // a listener has just aborted the call
@@ -335,6 +336,7 @@ export class Call implements Settings {
   }
 
   private tellAttemptEnd(attempt: Attempt, record: AttemptRecord | undefined): void {
+    if (this.stage.inner !== null) return;
     const durationMs = attempt.startedMs === null ? null : clock.now() - attempt.startedMs;
     attemptEnd.emit({
       name: this.name,
@@ -509,7 +511,7 @@ export class Call implements Settings {
     if (this.timer !== null) this.timer.leave();
     if (this.link !== null) this.link.leave();
     if (this.options !== null && this.stage.reports) this.options.onReport?.(this.history, by);
-    if (!callEnd.observed) return;
+    if (!callEnd.observed || !this.stage.outermost) return;
     const durationMs = this.startedMs === null ? null : clock.now() - this.startedMs;
     callEnd.emit({
       name: this.name,

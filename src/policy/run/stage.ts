@@ -29,6 +29,8 @@ export class FlatStage implements Stage {
   inner: Stage | null = null;
   /** What `attemptsOf` tells of a call is what this stage saw. */
   reports = false;
+  /** It is the first one, and tells by events when a call begins and ends. Of attempts the innermost one tells. */
+  outermost = false;
 
   /** The caller may be let go before an attempt has settled. */
   detaches = false;
@@ -135,6 +137,7 @@ export function compile(layers: readonly Layer[]): Stage {
   if (!(groups.at(-1) instanceof FlatStage)) groups.push(new FlatStage());
   const flat = groups.filter((group) => group instanceof FlatStage);
   (flat.find(({ retry }) => retry !== null) ?? flat.at(-1)!).reports = true;
+  flat[0]!.outermost = true;
 
   let stage: Stage | null = null;
   for (const group of groups.reverse()) {
