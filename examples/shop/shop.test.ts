@@ -1,12 +1,12 @@
 /** The shop as a whole: real processes, a real database, real connections that really break. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Audit, OrderLine } from './audit.ts';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { Audit } from './audit.ts';
 import { chance } from './chance.ts';
 import type { Figures } from './figures.ts';
 import type { Form } from './options.ts';
@@ -16,16 +16,14 @@ const PROGRAM = fileURLToPath(new URL('./main.ts', import.meta.url));
 /** Where signals strike. A red run says which moment it was; the same seed brings it back, as far as the machine does. */
 const SEED = Number(process.env['SHOP_TEST_SEED'] ?? 7);
 
-let place: string;
-beforeEach(() => void (place = mkdtempSync(join(tmpdir(), 'holdfast-shop-test-'))));
-afterEach(() => rmSync(place, { recursive: true }));
+const places: string[] = [];
+afterAll(() => places.forEach((place) => rmSync(place, { recursive: true })));
 
-interface Run {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-  /** Of the payment servers, in the order of their days. */
-  readonly serverPids: readonly number[];
+/** A directory of its own for each run, since they run side by side. */
+function newPlace(): string {
+  const place = mkdtempSync(join(tmpdir(), 'holdfast-shop-test-'));
+  places.push(place);
+  return place;
 }
 
 interface Day extends Audit {
@@ -33,14 +31,34 @@ interface Day extends Audit {
   readonly figures: Figures;
 }
 
-/** Runs the shop with a temporary directory of its own. `meanwhile` begins whenever a payment server listens. */
+interface Run {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+  /** Of the payment servers, in the order of their days. */
+  readonly serverPids: readonly number[];
+  /** What the report says of each day that was begun. */
+  readonly days: readonly Day[];
+  /** Everything in the temporary directory that the program was given. */
+  readonly leftovers: readonly string[];
+  readonly svg: string;
+}
+
+/** Runs the shop. `meanwhile` begins whenever a payment server listens. */
 async function shop(
   args: readonly string[],
   meanwhile?: (shop: { kill(signal: NodeJS.Signals): void; serverPid: number; day: number }) => unknown,
 ): Promise<Run> {
-  const always = ['--quiet', '--chart', join(place, 'chart.svg'), '--report', join(place, 'report.json')];
+  const place = newPlace();
+  const [temporary, report, chart] = ['tmp', 'report.json', 'chart.svg'].map((name) => join(place, name)) as [
+    string,
+    string,
+    string,
+  ];
+  mkdirSync(temporary);
+  const always = ['--quiet', '--chart', chart, '--report', report];
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', PROGRAM, ...always, ...args], {
-    env: { ...process.env, TMPDIR: emptyPlace('tmp') },
+    env: { ...process.env, TMPDIR: temporary },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let out = '';
@@ -56,18 +74,26 @@ async function shop(
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => void (err += text));
   const [code] = (await once(child, 'close')) as [number | null];
-  return { code, out, err, serverPids };
+  return {
+    code,
+    out,
+    err,
+    serverPids,
+    days: existsSync(report) ? (JSON.parse(readFileSync(report, 'utf8')) as { days: Day[] }).days : [],
+    leftovers: readdirSync(temporary),
+    svg: existsSync(chart) ? readFileSync(chart, 'utf8') : '',
+  };
 }
 
-function emptyPlace(name: string): string {
-  return mkdtempSync(join(place, `${name}-`));
-}
-
-/** Everything in any of the temporary directories that the program was given. */
-function leftovers(): string[] {
-  return readdirSync(place)
-    .filter((name) => name.startsWith('tmp-'))
-    .flatMap((name) => readdirSync(join(place, name)));
+/** Nothing is half done, left behind, or still running. */
+function expectCleanEnd({ days, leftovers, serverPids }: Run): void {
+  expect(days.length).toBeGreaterThan(0);
+  for (const day of days) {
+    expect(day.accounted).toBe(true);
+    expect(day.lines.filter((line) => line.row === 'reserved')).toEqual([]);
+  }
+  expect(leftovers).toEqual([]);
+  expect(serverPids.filter(isRunning)).toEqual([]);
 }
 
 function isRunning(pid: number): boolean {
@@ -79,44 +105,25 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Of the days that were run. */
-function report(): Day[] {
-  return (JSON.parse(readFileSync(join(place, 'report.json'), 'utf8')) as { days: Day[] }).days;
-}
-
-function linesOf(day: Day | undefined): readonly OrderLine[] {
-  return day?.lines ?? [];
-}
-
-/** Nothing is half done, left behind, or still running. */
-function expectCleanEnd(run: Run): void {
-  for (const day of report()) {
-    expect(day.accounted).toBe(true);
-    expect(day.lines.filter((line) => line.row === 'reserved')).toEqual([]);
-  }
-  expect(leftovers()).toEqual([]);
-  expect(run.serverPids.filter(isRunning)).toEqual([]);
-}
-
 function orderFile(...lines: string[]): string {
-  const file = join(place, 'orders.csv');
+  const file = join(newPlace(), 'orders.csv');
   writeFileSync(file, [COLUMNS.join(','), ...lines, ''].join('\n'));
   return file;
 }
 
-describe('a day in the shop', () => {
+describe.concurrent('a day in the shop', () => {
   it('ends with books that balance, with a policy, and leaves nothing behind', async () => {
     const run = await shop(['--with', '--count', '200', '--outage', '0']);
 
     expect(run).toMatchObject({ code: 0, err: '' });
     expect(run.out).toContain('The books balance.');
     expect(run.serverPids).toHaveLength(1);
-    const [day, ...others] = report();
+    const [day, ...others] = run.days;
     expect(others).toEqual([]);
     expect(day).toMatchObject({ form: 'with', balanced: true });
-    expect(linesOf(day)).toHaveLength(200);
-    expect(linesOf(day).filter((line) => line.row === 'confirmed' && line.charges === 1).length).toBeGreaterThan(150);
-    expect(linesOf(day).some((line) => line.sends > 1)).toBe(true);
+    expect(day!.lines).toHaveLength(200);
+    expect(day!.lines.filter((line) => line.row === 'confirmed' && line.charges === 1).length).toBeGreaterThan(150);
+    expect(day!.lines.some((line) => line.sends > 1)).toBe(true);
     expectCleanEnd(run);
   });
 
@@ -131,9 +138,7 @@ describe('a day in the shop', () => {
     const run = await shop(['--with', '--orders', file, '--rate', '5', '--outage', '0', '--seed', '3']);
 
     expect(run.code).toBe(0);
-    expect(
-      linesOf(report()[0]).map(({ id, ending, row, charges, cents }) => [id, ending, row, charges, cents]),
-    ).toEqual([
+    expect(run.days[0]!.lines.map(({ id, ending, row, charges, cents }) => [id, ending, row, charges, cents])).toEqual([
       ['a', 'placed', 'confirmed', 1, 1000],
       ['b', 'recovered: released', 'released', 0, 0],
       ['c', 'recovered: confirmed', 'confirmed', 1, 1000],
@@ -145,15 +150,15 @@ describe('a day in the shop', () => {
   });
 });
 
-describe('the same day without and with a policy', () => {
+describe.concurrent('the same day without and with a policy', () => {
   it('is a storm without, and none with; charges twice without, and never with; all of it is accounted for', async () => {
     const run = await shop(['--count', '700']);
 
     expect(run).toMatchObject({ code: 0, err: '' });
-    const [without, with_] = report();
+    const [without, with_] = run.days;
     expect(without).toMatchObject({ form: 'without', balanced: false, accounted: true });
     expect(with_).toMatchObject({ form: 'with', balanced: true });
-    for (const day of report()) {
+    for (const day of run.days) {
       expect(day.lines).toHaveLength(700);
       expect(day.lines.filter((line) => line.ending === 'not begun' || line.ending.startsWith('stopped'))).toEqual([]);
     }
@@ -165,11 +170,14 @@ describe('the same day without and with a policy', () => {
     expect(without!.figures.requestsInOutage / with_!.figures.requestsInOutage).toBeGreaterThan(2.5);
     const placed = (day: Day) => day.lines.filter((line) => line.ending === 'placed').length;
     expect(placed(with_!)).toBeGreaterThan(placed(without!));
+    expect(run.out).toMatch(/^ +without a policy +with a policy$/m);
+    expect(run.out).toContain('░ outage, from 1.75 s to 4.75 s');
+    expect(run.svg).toMatch(/^<svg [^]*>without a policy<[^]*>with a policy<[^]*<\/svg>\n$/);
     expectCleanEnd(run);
   });
 });
 
-describe('a day that is cut short', () => {
+describe.concurrent('a day that is cut short', () => {
   const moments = ['first', 'second', 'third', 'fourth'].map((which) => Math.floor(chance(SEED, which) ** 2 * 1_500));
 
   it.for(moments.map((ms, index) => [index % 2 === 0 ? '--with' : '--without', ms] as const))(
@@ -178,7 +186,7 @@ describe('a day that is cut short', () => {
       const run = await shop([form], ({ kill }) => setTimeout(kill, afterMs, 'SIGINT'));
 
       expect(run).toMatchObject({ code: 130, err: '' });
-      expect(linesOf(report()[0]).some((line) => line.ending === 'not begun')).toBe(true);
+      expect(run.days[0]!.lines.some((line) => line.ending === 'not begun')).toBe(true);
       expectCleanEnd(run);
     },
   );
@@ -187,8 +195,8 @@ describe('a day that is cut short', () => {
     const run = await shop(['--with', '--count', '240'], ({ kill }) => setTimeout(kill, 1_300, 'SIGINT'));
 
     expect(run).toMatchObject({ code: 130, err: '' });
-    expect(linesOf(report()[0]).filter((line) => line.ending.startsWith('stopped')).length).toBeGreaterThan(0);
-    expect(report()[0]!.balanced).toBe(true);
+    expect(run.days[0]!.lines.filter((line) => line.ending.startsWith('stopped')).length).toBeGreaterThan(0);
+    expect(run.days[0]!.balanced).toBe(true);
     expectCleanEnd(run);
   });
 
@@ -198,7 +206,7 @@ describe('a day that is cut short', () => {
     });
 
     expect(run).toMatchObject({ code: 130, err: '' });
-    expect(report().map(({ form }) => form)).toEqual(['without', 'with']);
+    expect(run.days.map(({ form }) => form)).toEqual(['without', 'with']);
     expect(run.out).toContain('AUDIT without a policy');
     expect(run.out).toContain('AUDIT with a policy');
     expectCleanEnd(run);
@@ -217,25 +225,26 @@ describe('a day that is cut short', () => {
     expect(run.code).toBe(1);
     expect(run.err).toContain('PaymentServerGone');
     expect(run.out).toContain('its ledger is read from the file that it has left');
-    expect(report()[0]!.balanced).toBe(true);
-    const held = linesOf(report()[0]).filter((line) => line.row === 'held');
+    expect(run.days[0]!.balanced).toBe(true);
+    const held = run.days[0]!.lines.filter((line) => line.row === 'held');
     expect(held.length).toBeGreaterThan(0);
     for (const line of held) expect(run.out).toContain(`order ${line.id}: the ledger says`);
     expectCleanEnd(run);
   });
 });
 
-describe('wrong input', () => {
+describe.concurrent('wrong input', () => {
   it('is refused in words, and nothing is started', async () => {
     const run = await shop(['--rate', 'many']);
 
-    expect(run).toEqual({
+    expect(run).toMatchObject({
       code: 2,
       out: '',
       err: '--rate: found "many", expected a whole number from 1 to 1000\nNothing was started. See --help.\n',
       serverPids: [],
+      days: [],
     });
-    expect(leftovers()).toEqual([]);
+    expect(run.leftovers).toEqual([]);
   });
 
   it('names every bad line of an order file, with what was found and what was expected', async () => {
