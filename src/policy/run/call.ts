@@ -33,7 +33,17 @@ import { abandonBody } from './abandoned.ts';
 import { Attempt } from './attempt.ts';
 import { dispose } from './dispose.ts';
 import { attemptEnd, attemptStart, callEnd, callStart, timeoutFired, timeoutLate } from './events.ts';
-import { ABANDONED, AttemptRecord, JUDGED, OVERDUE, REFUSED, report, TIMED_OUT, type StoppedBy } from './history.ts';
+import {
+  ABANDONED,
+  AttemptRecord,
+  JUDGED,
+  OVERDUE,
+  REFUSED,
+  isRefusal,
+  report,
+  TIMED_OUT,
+  type StoppedBy,
+} from './history.ts';
 import { LayerTimer } from './layer-timer.ts';
 import { WAIT, type CallOptions, type Gate, type Operation } from './layer.ts';
 import type { FlatStage } from './stage.ts';
@@ -321,7 +331,10 @@ export class Call implements Settings {
   /** Writes down what the attempt came to, and tells the gates. */
   private attemptFailed(attempt: Attempt, error: unknown, judged: boolean, abandoned = false): AttemptRecord {
     const overdue = attempt.timer?.grace?.error != null;
+    const refused = this.stage.inner !== null && isRefusal(error); // by a layer of the stage inside
+    if (refused && attempt.attempt > 1) this.stage.retry?.giveBack();
     const flags =
+      (refused ? REFUSED : 0) |
       (judged ? JUDGED : 0) |
       (abandoned ? ABANDONED : 0) |
       (overdue ? OVERDUE : 0) |
