@@ -216,6 +216,7 @@ export class Call implements Settings {
     const untimed = blames && (this.history !== null || this.link !== null);
     if (this.delayMs > 0 || this.startedMs !== null || untimed || attemptStart.observed || attemptEnd.observed)
       attempt.startedMs = clock.now();
+    if (this.options?.within !== undefined && this.stage.inner === null) begun.add(this.options.within);
     if (attemptStart.observed && this.stage.inner === null)
       attemptStart.emit({ name: this.name, number: attempt.attempt });
     let promise;
@@ -279,6 +280,7 @@ export class Call implements Settings {
     const { value } = attempt;
     const isLate = this.awaited !== attempt;
     if (!isLate) this.awaited = null;
+    if (this.stage.inner !== null && attempt.attempt > 1 && !begun.has(attempt)) this.stage.retry?.giveBack();
     if (judge !== null && failure === NONE && !isLate) {
       try {
         judged = judge.isFailure(value);
@@ -293,7 +295,7 @@ export class Call implements Settings {
     else void this.releaseLater(attempt, isLate, released);
     if (isLate) return this.late(attempt);
     if (failure === NONE) return this.succeed(attempt);
-    const record = this.attemptFailed(attempt, failure, judged);
+    const record = this.attemptFailed(attempt, failure, judged, released !== undefined);
     if (thrown !== NONE) record.thrown = thrown;
     return this.decide(record);
   }
@@ -563,6 +565,9 @@ function failed(attempt: Attempt, error: unknown): unknown {
   attempt.bodyThrew(error);
   return attempt.call.close(attempt);
 }
+
+/** Attempts of a retry whose operation was called, in a stage inside: layers there may have let it not run. */
+const begun = /* @__PURE__ */ new WeakSet<Attempt>();
 
 /** To put something off by one turn of the microtask queue, in the async context of now. */
 const TURN = /* @__PURE__ */ Promise.resolve();
