@@ -42,6 +42,19 @@ const ERRORS: readonly ErrorKind[] = [
   'text',
   'nothing',
 ];
+/** Those that a `cause`, which a fallback gives them, makes no other verdict of. */
+const MARKED: readonly ErrorKind[] = [
+  'transient',
+  'busy',
+  'permanent',
+  'conflict',
+  'missing',
+  'reset',
+  'commit',
+  'frozen',
+  'text',
+  'nothing',
+];
 const JUDGED: readonly JudgedKind[] = ['status 503', 'status 429', 'status 404', 'odd'];
 const MATCHES: readonly Match[] = [
   'TIMEOUT',
@@ -194,7 +207,7 @@ class Generator {
   }
 
   #fallback(): FallbackScript {
-    const fn = this.#maybe(0.5, () => clean({ fails: this.#maybe(0.6, () => this.#thrown()) }));
+    const fn = this.#maybe(0.5, () => clean({ fails: this.#maybe(0.6, () => this.#thrown(MARKED)) }));
     return clean({ type: 'fallback', fn });
   }
 
@@ -287,8 +300,8 @@ class Generator {
     return { as: 'error', error: this.#thrown() };
   }
 
-  #thrown(): Thrown {
-    const kind = this.#random.pick(ERRORS);
+  #thrown(kinds = ERRORS): Thrown {
+    const kind = this.#random.pick(kinds);
     return kind === 'busy' ? { kind, retryAfter: this.#ms(1, 400) } : { kind };
   }
 

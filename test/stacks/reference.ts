@@ -98,6 +98,12 @@ class Context {
     return () => this.#listeners.delete(listener);
   }
 
+  /** From this one to the outermost one. */
+  path(): Context[] {
+    const above = this.#above;
+    return above ? [this, ...above.path()] : [this];
+  }
+
   end(): void {
     const above = this.#above;
     if (above) above.#below.delete(this);
@@ -182,6 +188,7 @@ class Reference {
   readonly #shared = new Fault('shared', 'shared', known.shared);
   /** Retries that have said that one should declare `idempotent`. */
   readonly #warned = new Set<RetryScript>();
+  readonly #thrown: Fault[] = [];
   #abandoned = 0;
   #unsettled = 0;
 
@@ -213,6 +220,11 @@ class Reference {
       this.#trace.note('end', `bulkhead ${i}: ${bulkhead.inFlight} in flight, ${bulkhead.waiting} waiting`),
     );
     this.#breakers.forEach((breaker, i) => this.#trace.note('end', `breaker ${i}: ${breaker.state}`));
+    for (const { label, suppressed, cause } of this.#thrown)
+      this.#trace.note(
+        'beside',
+        `${label}: ${suppressed.map((other) => other.label).join(', ')}${cause ? ` because of ${cause.label}` : ''}`,
+      );
     this.#trace.note('end', `${this.#abandoned} abandoned`);
     this.#trace.note('end', `at ${time(this.#world.now)}`);
     if (this.#unsettled > 0) this.#trace.skip = 'it never ends';
@@ -320,8 +332,8 @@ class Reference {
   #shown({ value, fault }: Out): string {
     if (value) return value.label;
     if (!fault) throw new Error('neither a value nor a fault');
-    const beside = fault.suppressed.map((other) => other.label).join(', ');
-    return `${fault.kind in known && isJudged(fault.kind) ? '' : 'throws '}${fault.label}${beside ? ` beside ${beside}` : ''}${fault.cause ? ` because of ${fault.cause.label}` : ''}`;
+    this.#thrown.push(fault);
+    return `throws ${fault.label}`;
   }
 
   /** Where there is no retry, the one attempt is what `attemptsOf` and `stoppedBy` tell of. */
@@ -412,7 +424,7 @@ class Reference {
         budget?.add(1);
         const hook = new Fault(`hook@${call.number}.${number}`, 'unknown', known.unknown);
         hook.keep(out.fault);
-        return done({ fault: hook, ran: true, stoppedBy: 'attempts' });
+        return done({ fault: hook, ran: true, stoppedBy: 'verdict' });
       }
       this.#dispose(call, out.value);
       wait(next);
@@ -428,8 +440,8 @@ class Reference {
       }
       const no = this.#verdict(layer, out, fault, idempotent);
       if (no) return no;
-      backoff = backoffDelay(layer.backoff, number, backoff, this.#random());
       if (fault.retryAfter !== undefined && fault.retryAfter > (layer.maxRetryAfter ?? 60_000)) return 'retryAfter';
+      backoff = backoffDelay(layer.backoff, number, backoff, this.#random());
       const delay = (fault.retryAfter ?? 0) + backoff;
       const then = this.#world.now + delay;
       if (this.#world.exceeds(then, call.startedAt + (layer.maxElapsed ?? Infinity))) return 'maxElapsed';
@@ -601,7 +613,9 @@ class Reference {
     const script = call.caller.attempts[Math.min(number, call.caller.attempts.length) - 1] as AttemptScript;
     let settled = false;
     let abandoned = false;
-    let grace: Timer | undefined;
+    let held = false;
+    const graces: { readonly layer: TimeoutScript; readonly timer: Timer }[] = [];
+    const listening: (() => void)[] = [];
     let settling: Timer | undefined;
 
     const begin = (): void => {
@@ -611,24 +625,32 @@ class Reference {
       else settling = this.#world.after(script.after, () => settle(script.end));
     };
     const aborted = (): void => {
-      if (script.onAbort && !settled) {
-        const { after, end } = script.onAbort;
-        this.#world.stop(settling);
-        if (after > 0) settling = this.#world.after(after, () => settle(end));
-      }
-      const layer = this.#graceOf(context);
-      const graceMs = layer && (layer.grace ?? Infinity);
-      if (graceMs === 0) letGo();
-      else if (graceMs !== undefined) grace = this.#world.after(graceMs, letGo);
-      if (script.onAbort?.after === 0) settle(script.onAbort.end);
+      if (!script.onAbort || settled) return;
+      const { after, end } = script.onAbort;
+      this.#world.stop(settling);
+      if (after > 0) settling = this.#world.after(after, () => settle(end));
+      else settle(end);
     };
-    const letGo = (): void => {
+    /** Each timeout that passes begins its grace; for a caller who cancels, the outermost one. What ends first lets the caller go. */
+    const graceBegins = (reason: Reason): void => {
+      const layer = typeof reason.by === 'object' ? reason.by : context.timeouts[0];
+      if (!layer || graces.some((other) => other.layer === layer) || abandoned) return;
+      if (layer.grace === 0) letGo(layer);
+      else graces.push({ layer, timer: this.#world.after(layer.grace ?? Infinity, () => letGo(layer)) });
+    };
+    const letGo = ({ detach }: TimeoutScript): void => {
       abandoned = true;
+      held = !detach;
       this.#abandoned++;
-      if (!this.#graceOf(context)?.detach) call.held++;
+      if (held) call.held++;
+      stopGraces();
       const out = this.#ended(place);
       if (typeof out.endedBy?.by === 'object') (out.fault as Fault).abandoned = isUsual(place.layers);
-      done({ ...out, ran: true, abandoned: true });
+      // What the body does within this instant has been done before anybody hears of it.
+      this.#world.wake(() => done({ ...out, ran: true, abandoned: true }));
+    };
+    const stopGraces = (): void => {
+      for (const { timer } of graces) this.#world.stop(timer);
     };
     const settle = (end: AbortEnd): void => {
       if (settled) return;
@@ -637,27 +659,23 @@ class Reference {
       this.#unwind({ site, call, cancelled, done: unwound }, script.cleanups, this.#settled(end, site, context), []);
     };
     const unwound = (state: State): void => {
-      forget();
-      this.#world.stop(grace);
+      for (const forget of listening) forget();
+      stopGraces();
       for (const holder of holders) holder.live--;
-      if (abandoned) this.#late(place, state);
+      if (abandoned) this.#late(place, state, held);
       else if (state === context.reason?.fault) done({ ...this.#ended(place), ran: true });
       else done(state instanceof Fault ? { fault: state, ran: true } : { value: state, ran: true });
     };
-    const forget = context.onAbort(aborted);
+    for (const above of context.path()) listening.push(above.onAbort(() => graceBegins(above.reason as Reason)));
+    listening.push(context.onAbort(aborted));
     begin();
   }
 
-  /** Whose grace an aborted attempt has: that of the timeout that has passed; when the caller cancelled, of the outermost one. */
-  #graceOf({ reason, timeouts }: Context): TimeoutScript | undefined {
-    return typeof reason?.by === 'object' ? reason.by : timeouts[0];
-  }
-
-  #late({ call, context, holders }: Place, state: State): void {
+  #late({ call, holders }: Place, state: State, held: boolean): void {
     this.#abandoned--;
     if (!(state instanceof Fault)) this.#dispose(call, state);
     for (const holder of holders) if (holder.done && holder.live === 0) holder.release();
-    if (this.#graceOf(context)?.detach) return;
+    if (!held) return;
     call.held--;
     if (call.held === 0) call.onFreed?.();
   }
@@ -728,10 +746,6 @@ function abortedBy({ by }: Reason): string {
 export function isUsual(layers: readonly LayerScript[]): boolean {
   const text = layers.map((layer) => layer.type === 'fallback' ? 'x' : layer.type.slice(0, layer.type[0] === 'b' ? 2 : 1)).join('');
   return /^t?r?(br)?(bu)?(br)?t?(f)?$/.test(text);
-}
-
-function isJudged(kind: string): boolean {
-  return kind.startsWith('status') || kind === 'odd';
 }
 
 /** P1.6: a result that is judged a failure stands in the place of an error. */

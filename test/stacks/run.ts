@@ -163,7 +163,8 @@ class Execution {
   #breakers: Breaker[] = [];
   #bulkheads: Bulkhead[] = [];
   #stacks: Policy<unknown>[] = [];
-  /** The number of the attempt that was scheduled last, by caller. */
+  /** To tell at the end what is kept beside the errors that callers were thrown. */
+  readonly #besides: (() => void)[] = [];
   #unsettled = 0;
 
   constructor(script: Script) {
@@ -193,6 +194,7 @@ class Execution {
       this.trace.note('end', `bulkhead ${i}: ${it.inFlight} in flight, ${it.waiting} waiting`),
     );
     this.#breakers.forEach((it, i) => this.trace.note('end', `breaker ${i}: ${it.state}`));
+    for (const tell of this.#besides) tell();
     this.trace.note('end', `${abandoned()} abandoned`);
     this.trace.note('end', `at ${time(this.#now())}`);
     if (this.#unsettled > 0) this.leak(`${this.#unsettled} callers have not settled`);
@@ -437,9 +439,16 @@ class Execution {
   // --- names
 
   #thrown(error: unknown): string {
-    const beside = suppressedErrors(error).map((other) => this.#labelOf(other)).join(', ');
-    const cause = this.#labels.has(error as object) && error instanceof Error && error.cause !== undefined ? ` because of ${this.#labelOf(error.cause)}` : '';
-    return `throws ${this.#labelOf(error)}${beside ? ` beside ${beside}` : ''}${cause}`;
+    const tell = (): void => this.trace.note('beside', this.#beside(error));
+    this.#besides.push(AsyncLocalStorage.bind(tell));
+    return `throws ${this.#labelOf(error)}`;
+  }
+
+  #beside(error: unknown): string {
+    const others = suppressedErrors(error).map((other) => this.#labelOf(other));
+    const isOurs = this.#labels.has(error as object) && error instanceof Error;
+    const cause = isOurs && 'cause' in error ? ` because of ${this.#labelOf(error.cause)}` : '';
+    return `${this.#labelOf(error)}: ${others.join(', ')}${cause}`;
   }
 
   #labelOf(it: unknown): string {
