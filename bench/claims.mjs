@@ -1,5 +1,5 @@
 // `npm run bench -- claims [--only holdfast,cockatiel] [--claim NAME] [--write]`: what we claim of the policies, run with each
-// peer that has such a thing (claims/). Prints Markdown; `--write` puts it into docs/comparison.md.
+// peer that has such a thing (claims/). Prints Markdown; `--write` puts it into docs/comparison.md, and the table alone into the README.
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,7 @@ import { about } from './set-up.mjs';
 
 const checkFile = fileURLToPath(new URL('./claims/check.mjs', import.meta.url));
 const documentFile = fileURLToPath(new URL('../docs/comparison.md', import.meta.url));
+const readmeFile = fileURLToPath(new URL('../README.md', import.meta.url));
 const [begin, end] = ['<!-- claims: from `npm run bench -- claims --write` -->', '<!-- end of claims -->'];
 
 /** A check that has not ended by then hangs. The longest one takes about three seconds. */
@@ -63,7 +64,7 @@ function check(peer, claim) {
 
 const words = { right: 'right', asked: 'if asked', wrong: '**wrong**', none: '–' };
 
-/** @param {Awaited<ReturnType<typeof verdicts>>} found */
+/** @param {Awaited<ReturnType<typeof verdicts>>} found @returns {{ table: string, seen: string }} */
 export function markdown(found) {
   const names = [...([...found.values()][0]?.keys() ?? [])];
   const table = [`| | ${names.join(' | ')} |`, `|---|${':-:|'.repeat(names.length)}`];
@@ -79,7 +80,10 @@ export function markdown(found) {
       seen.push(`  - ${peer}: ${what.join('; ')}${note ? ` (right ${note})` : ''}`);
     }
   }
-  return [about(), '', ...table, '', 'What was seen where it is not right:', '', ...seen].join('\n');
+  return {
+    table: [about(), '', ...table].join('\n'),
+    seen: ['What was seen where it is not right:', '', ...seen].join('\n'),
+  };
 }
 
 /** @param {string[]} args */
@@ -88,12 +92,18 @@ export async function main(args) {
     args,
     options: { only: { type: 'string' }, claim: { type: 'string' }, write: { type: 'boolean', default: false } },
   });
-  const text = markdown(await verdicts({ only: values.only?.split(','), claim: values.claim?.split(',') }));
-  console.log(text);
+  const { table, seen } = markdown(await verdicts({ only: values.only?.split(','), claim: values.claim?.split(',') }));
+  console.log(`${table}\n\n${seen}`);
   if (!values.write) return;
   if (values.only || values.claim)
     throw new Failure('--write wants the whole table: leave out --only and --claim', { code: 2 });
-  const document = readFileSync(documentFile, 'utf8');
+  write(documentFile, `${table}\n\n${seen}`);
+  write(readmeFile, table);
+}
+
+/** @param {string} file @param {string} text what goes between the marks in it */
+function write(file, text) {
+  const document = readFileSync(file, 'utf8');
   const [from, to] = [document.indexOf(begin) + begin.length, document.indexOf(end)];
-  writeFileSync(documentFile, `${document.slice(0, from)}\n\n${text}\n\n${document.slice(to)}`);
+  writeFileSync(file, `${document.slice(0, from)}\n\n${text}\n\n${document.slice(to)}`);
 }

@@ -7,10 +7,10 @@ import { expect, inject, test } from 'vitest';
 
 const consumer = inject('consumer');
 /**
- * In bytes: minified by rolldown (oxc), compressed by gzip at its best level, which is what most servers send. For the scope alone:
- * 5 % over what docs/decisions/0020-size-of-the-core.md tells.
+ * In bytes: minified by rolldown (oxc), compressed by gzip at its best level, which is what most servers send. About 3 % over what
+ * docs/decisions/0020-size-of-the-core.md tells: growth is to be seen, and argued for.
  */
-const limits = { scope: 6_100, core: 10_000 };
+const limits = { scope: 6_350, retry: 15_600, core: 22_200 };
 
 /** What a bundler makes for a browser of a module of the consumer's. */
 async function bundle(name: string, source: string): Promise<string> {
@@ -26,6 +26,11 @@ const kB = (bytes: number): string => `${(bytes / 1000).toFixed(2)} kB`;
 
 test.for([
   { name: 'scope', what: '{ scope } alone', source: `export { scope } from 'holdfast';` },
+  {
+    name: 'retry',
+    what: '{ policy, retry, timeout }',
+    source: `export { scope, policy, retry, timeout } from 'holdfast';`,
+  },
   { name: 'core', what: 'the whole core', source: `export * from 'holdfast';` },
 ] as const)('$what is small and free of Node in a browser', async ({ name, what, source }, t) => {
   const code = await bundle(name, source);
