@@ -79,7 +79,8 @@ export function audit(books: Books): Audit {
     money: [] as string[],
     strangers: [] as string[],
     stock: [] as string[],
-    rest: [] as string[],
+    receipts: [] as string[],
+    open: [] as string[],
   };
 
   const twice = { orders: 0, cents: 0 };
@@ -149,14 +150,15 @@ export function audit(books: Books): Audit {
   const receipts = new Set(books.receipts);
   for (const line of lines) {
     const expected = line.row === 'confirmed' && !line.ending.startsWith('recovered');
-    if (expected && !receipts.has(line.id)) problems.rest.push(`order ${line.id}: confirmed, and no receipt`);
+    if (expected && !receipts.has(line.id)) problems.receipts.push(`order ${line.id}: confirmed, and no receipt`);
     if (line.row !== 'confirmed' && receipts.has(line.id))
-      problems.rest.push(`order ${line.id}: a receipt, and the row is ${line.row}`);
+      problems.receipts.push(`order ${line.id}: a receipt, and the row is ${line.row}`);
   }
-  for (const [what, { opened, released }] of Object.entries(books.released)) {
-    if (opened !== released) problems.rest.push(`${what}: ${opened} opened, ${released} released`);
+  const resources = Object.entries(books.released);
+  for (const [what, { opened, released }] of resources) {
+    if (opened !== released) problems.open.push(`${what}: ${opened} opened, ${released} released`);
   }
-  problems.rest.push(...books.leftovers.map((name) => `left behind: ${name}`));
+  problems.open.push(...books.leftovers.map((name) => `left behind: ${name}`));
 
   const of = (state: RowState): OrderLine[] => lines.filter((line) => line.row === state);
   const confirmed = books.rows
@@ -191,9 +193,14 @@ export function audit(books: Books): Audit {
       problems: problems.stock,
     },
     {
+      about: 'receipts',
+      detail: `${count(receipts.size)}, one for each confirmed order, but for reported bugs`,
+      problems: problems.receipts,
+    },
+    {
       about: 'nothing left open',
-      detail: `all that was opened is released; a receipt for each confirmed order, but for reported bugs`,
-      problems: problems.rest,
+      detail: resources.map(([what, { opened }]) => `${count(opened)} ${what}`).join(', '),
+      problems: problems.open,
     },
     {
       about: 'money',

@@ -12,6 +12,8 @@ export interface Entry {
 export class Book {
   readonly orders: readonly Order[];
   readonly entries = new Map<string, Entry>();
+  /** In milliseconds since 1970. */
+  readonly openedAt: number = Date.now();
   readonly #openedMs = performance.now();
   readonly #arrivedMs = new Map<string, number>();
 

@@ -3,6 +3,7 @@ import { styleText } from 'node:util';
 import { count, euro } from './audit.ts';
 import { perSecond, type Chart } from './chart.ts';
 import type { DayReport } from './day.ts';
+import type { Outage } from './payment-process.ts';
 import { CAPACITY } from './payments-workers.ts';
 
 type Row = readonly [label: string, cell: (day: DayReport) => string];
@@ -41,7 +42,7 @@ const ROWS: readonly (Row | string)[] = [
   ['  by the bulkhead', whole(({ refusals }) => refusals.bulkhead)],
   ['retries refused by the budget', whole(({ refusals }) => refusals.budget)],
   'TIME',
-  ['recovered after the outage in', ({ figures, outage }) => recovery(figures.recoveredMs, outage.toMs)],
+  ['recovered after the outage in', ({ figures, outage }) => recovery(figures.recoveredMs, outage)],
   ['a placed order, median', ({ figures }) => milliseconds(figures.p50Ms)],
   ['  99th percentile', ({ figures }) => milliseconds(figures.p99Ms)],
   ['the day', ({ seconds }) => `${seconds.toFixed(1)} s`],
@@ -85,8 +86,8 @@ export function trafficChart(days: readonly DayReport[]): Chart | undefined {
   };
 }
 
-function recovery(ms: number | undefined, outageEndMs: number): string {
-  if (outageEndMs === Infinity) return '–';
+function recovery(ms: number | undefined, { fromMs, toMs }: Outage): string {
+  if (fromMs === toMs) return '–';
   return ms === undefined ? 'not that day' : `${(ms / 1_000).toFixed(1)} s`;
 }
 

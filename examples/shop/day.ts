@@ -30,7 +30,6 @@ export interface DayReport {
   readonly form: Form;
   readonly book: Book;
   readonly audit: Audit;
-  readonly released: Readonly<Record<string, { readonly opened: number; readonly released: number }>>;
   readonly refusals: Refusals;
   readonly outage: Outage;
   readonly traffic: Traffic;
@@ -65,7 +64,6 @@ export async function runDay(
       const seconds = book.nowMs / 1_000;
       const traffic = await readTraffic(payments, s);
       const ledger = await readLedger(payments, ledgerFile, s);
-      const released = { ...store.counts, 'temporary files': receipts.counts };
       const { published, temporary } = receipts.contents();
       const result = audit({
         orders,
@@ -73,11 +71,11 @@ export async function runDay(
         ...store.contents(),
         ledger,
         receipts: published,
-        released,
+        released: { ...store.counts, 'temporary files': receipts.counts },
         leftovers: temporary,
       });
       const figures = figuresOf(book, result, traffic, outage);
-      closed({ form, book, audit: result, released, refusals, outage, traffic, figures, seconds });
+      closed({ form, book, audit: result, refusals, outage, traffic, figures, seconds });
     });
 
     const progress = s.use(showProgress(() => progressLine(form, book, s), process.stdout, options));

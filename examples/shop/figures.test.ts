@@ -7,7 +7,7 @@ import type { Ending } from './place-order.ts';
 const placed: Ending = { kind: 'placed', afterAsking: false };
 const givenUp: Ending = { kind: 'refused', why: 'no answer' };
 const outage = { fromMs: 1_000, toMs: 2_000 };
-const traffic = { openedAt: 0, requestsMs: [0, 999, 1_000, 1_500, 1_999, 2_000] };
+const requestsMs = [0, 999, 1_000, 1_500, 1_999, 2_000];
 
 function bookOf(entries: Entry[]): Book {
   const book = new Book([]);
@@ -25,24 +25,29 @@ function day(...givenUpInStep: number[]): Book {
   );
   return bookOf(entries);
 }
+/** The server has opened 100 ms after the shop. */
+function figures(book: Book, audit = audited()) {
+  for (const [id, entry] of book.entries) book.entries.set(id, { ...entry, arrivedMs: entry.arrivedMs + 100 });
+  return figuresOf(book, audit, { openedAt: book.openedAt + 100, requestsMs }, outage);
+}
 const audited = (...sends: number[]) =>
   ({ lines: sends.map((times, n) => ({ id: String(n), sends: times }) as OrderLine) }) as unknown as Audit;
 
 describe('the figures of a day', () => {
   it('count the requests of the outage, which ends before its end', () => {
-    expect(figuresOf(day(), audited(), traffic, outage)).toMatchObject({ requests: 6, requestsInOutage: 3 });
+    expect(figures(day())).toMatchObject({ requests: 6, requestsInOutage: 3 });
   });
 
   it('have attempts of those orders only that were sent at all', () => {
-    expect(figuresOf(day(), audited(0, 1, 1, 4), traffic, outage).attempts).toEqual({ mean: 2, most: 4 });
-    expect(figuresOf(day(), audited(), traffic, outage).attempts).toEqual({ mean: 0, most: 0 });
+    expect(figures(day(), audited(0, 1, 1, 4)).attempts).toEqual({ mean: 2, most: 4 });
+    expect(figures(day()).attempts).toEqual({ mean: 0, most: 0 });
   });
 
   it('have the median and the 99th percentile of the orders that were placed', () => {
     const entries = Array.from({ length: 200 }, (_, n) => ({ arrivedMs: 0, tookMs: n + 1, ending: placed }));
     const book = bookOf([...entries, { arrivedMs: 0, tookMs: 9_999, ending: givenUp }]);
-    expect(figuresOf(book, audited(), traffic, outage)).toMatchObject({ p50Ms: 100, p99Ms: 198 });
-    expect(figuresOf(day(), audited(), traffic, outage)).toMatchObject({ p50Ms: undefined, p99Ms: undefined });
+    expect(figures(book)).toMatchObject({ p50Ms: 100, p99Ms: 198 });
+    expect(figures(day())).toMatchObject({ p50Ms: undefined, p99Ms: undefined });
   });
 
   it.for<[string, Book, number | undefined]>([
@@ -52,11 +57,11 @@ describe('the figures of a day', () => {
     ['not at all, when the last half-second is one', day(0, 0, 10, 10, 0, 0, 0, 2), undefined],
     ['not at all, when nobody came any more', day(0, 0, 10, 10), undefined],
   ])('say when it had recovered: %s', ([, book, recoveredMs]) => {
-    expect(figuresOf(book, audited(), traffic, outage).recoveredMs).toBe(recoveredMs);
+    expect(figures(book).recoveredMs).toBe(recoveredMs);
   });
 
   it('take a late answer for none', () => {
     const late = bookOf([{ arrivedMs: 2_100, tookMs: 1_000, ending: placed }]);
-    expect(figuresOf(late, audited(), traffic, outage).recoveredMs).toBeUndefined();
+    expect(figures(late).recoveredMs).toBeUndefined();
   });
 });

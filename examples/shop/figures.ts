@@ -37,14 +37,15 @@ export function figuresOf(book: Book, audit: Audit, traffic: Traffic, outage: Ou
     attempts: { mean: sends.reduce((sum, n) => sum + n, 0) / (sends.length || 1), most: Math.max(0, ...sends) },
     requests: traffic.requestsMs.length,
     requestsInOutage: traffic.requestsMs.filter((ms) => ms >= outage.fromMs && ms < outage.toMs).length,
-    recoveredMs: recoveredMs(book, outage),
+    // The outage is told by the server's clock, which begins with the first request.
+    recoveredMs: recoveredMs(book, traffic.openedAt + outage.toMs - book.openedAt),
     p50Ms: percentile(placedMs, 0.5),
     p99Ms: percentile(placedMs, 0.99),
   };
 }
 
 /** The end of the last step in which more than one order in ten got no answer, or got it late. */
-function recoveredMs({ entries }: Book, { toMs }: Outage): number | undefined {
+function recoveredMs({ entries }: Book, toMs: number): number | undefined {
   const steps = Map.groupBy(
     [...entries.values()].filter(({ arrivedMs }) => arrivedMs >= toMs),
     ({ arrivedMs }) => Math.floor((arrivedMs - toMs) / STEP_MS),

@@ -37,6 +37,7 @@ try {
 }
 
 function openShop(options: Options, orders: readonly Order[]): Promise<void> {
+  // Time to find out what became of the charges under way, in an outage too; and the loop made by hand knows no way to stop.
   return runMain({ grace: '15s' }, async (s) => {
     const days: DayReport[] = [];
     // Deferred, so that a day that was cut short is told of too.
