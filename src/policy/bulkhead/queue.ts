@@ -55,6 +55,7 @@ export class Waiter extends Link implements Wait {
     this.timer?.leave();
     if (this.granted) this.gate.release();
     else if (this.list !== null) this.gate.left(this);
+    this.answer.resolve(undefined); // nobody reads it: no promise stays pending
     this.attempt.call.refused(this.attempt, this.gate, reason);
   }
 }
