@@ -34,7 +34,7 @@ export function perSecond(atMs: readonly number[], stepMs: number, untilMs: numb
 export function tickOf(most: number, ticks: number): number {
   const least = Math.max(most, 1) / ticks;
   const power = 10 ** Math.floor(Math.log10(least));
-  return [1, 2, 5, 10].map((factor) => factor * power).find((tick) => tick >= least * 0.999) ?? 10 * power;
+  return [1, 1.5, 2, 3, 4, 5, 10].map((factor) => factor * power).find((tick) => tick >= least * 0.999) ?? 10 * power;
 }
 
 export function mostOf({ series }: Chart): number {

@@ -33,7 +33,7 @@ describe('the command line', () => {
   it.for([
     [['--count', '0'], '--count: found "0", expected a whole number from 1 to 1000000'],
     [['--count', '1e3'], '--count: found "1e3", expected'],
-    [['--rate', '1001'], '--rate: found "1001", expected a whole number from 1 to 1000'],
+    [['--rate', '251'], '--rate: found "251", expected a whole number from 1 to 250'],
     [['--outage', '0.5'], '--outage: found "0.5", expected a whole number from 0 to 60'],
     [['--seed', '1.5'], '--seed: found "1.5", expected a whole number from 0 to 4294967295'],
     [['--sed', '7'], `Unknown option '--sed'`],

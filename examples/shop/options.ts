@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { CAPACITY } from './payments-workers.ts';
 
 /** `without` a policy, or `with` one. */
 export type Form = 'without' | 'with';
@@ -97,8 +98,8 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
     chart,
     forms: values.with === values.without ? ['without', 'with'] : values.with ? ['with'] : ['without'],
     count: values.count === undefined ? Infinity : wholeNumber('--count', values.count, 1, 1_000_000),
-    // Each order at work has a connection, a file and a socket open, so the limit of open files is not far above this one.
-    rate: wholeNumber('--rate', values.rate, 1, 1_000),
+    // More than the payment server can do would be an outage all day.
+    rate: wholeNumber('--rate', values.rate, 1, CAPACITY),
     outage: wholeNumber('--outage', values.outage, 0, 60),
     seed: wholeNumber('--seed', values.seed, 0, 4_294_967_295),
   };

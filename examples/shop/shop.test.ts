@@ -240,7 +240,7 @@ describe.concurrent('wrong input', () => {
     expect(run).toMatchObject({
       code: 2,
       out: '',
-      err: '--rate: found "many", expected a whole number from 1 to 1000\nNothing was started. See --help.\n',
+      err: '--rate: found "many", expected a whole number from 1 to 250\nNothing was started. See --help.\n',
       serverPids: [],
       days: [],
     });
