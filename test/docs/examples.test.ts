@@ -6,7 +6,7 @@
  */
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseAst } from 'rolldown/parseAst';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { at, cacheFolder, pinnedNode, root, run, tail } from '../../scripts/lib/project.mjs';
@@ -86,6 +86,11 @@ function knownNames(): Imports[] {
       body: ExportDeclaration[];
     };
     for (const statement of program.body) {
+      if (statement.type === 'ExportAllDeclaration') {
+        const all = from(specifier, join(dirname(source), statement.source!.value));
+        for (const name of all.values) values.add(name);
+        for (const name of all.types) types.add(name);
+      }
       if (statement.type !== 'ExportNamedDeclaration') continue;
       const { declaration } = statement;
       const declared =
@@ -107,6 +112,7 @@ function knownNames(): Imports[] {
 interface ExportDeclaration {
   readonly type: string;
   readonly exportKind?: string;
+  readonly source?: { value: string } | null;
   readonly declaration: { id?: { name: string }; declarations?: { id: { name: string } }[] } | null;
   readonly specifiers: { exported: { name: string }; exportKind?: string }[];
 }
