@@ -177,6 +177,19 @@ describe.concurrent('the same day without and with a policy', () => {
   });
 });
 
+describe.concurrent('the loop made by hand', () => {
+  it.for([
+    [[], true],
+    [['--keys'], false],
+  ] as const)('given %j, charges twice: %s', async ([keys, twice]) => {
+    const run = await shop(['--without', '--count', '200', '--outage', '0', ...keys]);
+
+    expect(run).toMatchObject({ code: 0, err: '' });
+    expect(run.days[0]!.damage.twice.orders > 0).toBe(twice);
+    expectCleanEnd(run);
+  });
+});
+
 describe.concurrent('a day that is cut short', () => {
   const moments = ['first', 'second', 'third', 'fourth'].map((which) => Math.floor(chance(SEED, which) ** 2 * 1_500));
 
