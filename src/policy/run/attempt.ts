@@ -41,10 +41,10 @@ export class Attempt extends RunningScope {
     return record?.error;
   }
 
-  /** The retry may stand in a stage outside. */
-  private get counted(): Attempt {
+  /** The attempt of the nearest retry, which may stand in a stage outside: the one that an operation counts. */
+  get counted(): Attempt {
     const { stage, options } = this.call;
-    return (stage.retry === null ? options?.within : undefined) ?? this;
+    return (stage.retry === null ? options?.outer?.counted : undefined) ?? this;
   }
 
   override get context(): Context {

@@ -33,19 +33,9 @@ import { abandonBody } from './abandoned.ts';
 import { Attempt } from './attempt.ts';
 import { dispose } from './dispose.ts';
 import { attemptEnd, attemptStart, callEnd, callStart, timeoutFired, timeoutLate } from './events.ts';
-import {
-  ABANDONED,
-  AttemptRecord,
-  JUDGED,
-  OVERDUE,
-  REFUSED,
-  isRefusal,
-  report,
-  TIMED_OUT,
-  type StoppedBy,
-} from './history.ts';
+import { ABANDONED, AttemptRecord, JUDGED, OVERDUE, REFUSED, report, TIMED_OUT, type StoppedBy } from './history.ts';
 import { LayerTimer } from './layer-timer.ts';
-import { WAIT, type CallOptions, type Gate, type Operation } from './layer.ts';
+import { WAIT, type CallOptions, type Gate, type Operation, type TimeoutLayer } from './layer.ts';
 import type { FlatStage } from './stage.ts';
 
 /** Something that a call waits for, other than an attempt at work: a back-off, or a place in a queue. */
@@ -95,6 +85,7 @@ export class Call implements Settings {
     const { stage } = this;
     if (stage.timesCalls || callStart.observed || callEnd.observed) this.startedMs = clock.now();
     if (this.link !== null) this.reason = this.link.hang();
+    if (this.options?.outer !== undefined) enters(this.options.outer, this);
     if (callStart.observed && stage.outermost) callStart.emit({ name: this.name }); // a listener may abort it
     if (this.reason !== NONE) return this.soon(() => this.giveUp(this.reason, null, this.abortedBy))!;
     if (stage.hasHook || (stage.detaches && stage.retry?.followsAbandoned(this) === true))
@@ -216,7 +207,8 @@ export class Call implements Settings {
     const untimed = blames && (this.history !== null || this.link !== null);
     if (this.delayMs > 0 || this.startedMs !== null || untimed || attemptStart.observed || attemptEnd.observed)
       attempt.startedMs = clock.now();
-    if (this.options?.within !== undefined && this.stage.inner === null) begun.add(this.options.within);
+    if (this.stage.inner === null)
+      for (let outer = this.options?.outer; outer !== undefined; outer = outer.call.options?.outer) begun.add(outer);
     if (attemptStart.observed && this.stage.inner === null)
       attemptStart.emit({ name: this.name, number: attempt.attempt });
     let promise;
@@ -280,7 +272,6 @@ export class Call implements Settings {
     const { value } = attempt;
     const isLate = this.awaited !== attempt;
     if (!isLate) this.awaited = null;
-    if (this.stage.inner !== null && attempt.attempt > 1 && !begun.has(attempt)) this.stage.retry?.giveBack();
     if (judge !== null && failure === NONE && !isLate) {
       try {
         judged = judge.isFailure(value);
@@ -304,7 +295,7 @@ export class Call implements Settings {
   private release(attempt: Attempt, isLate: boolean): void {
     const { gates } = this.stage;
     for (let i = gates.length - 1; i >= 0; i--) gates[i]!.release();
-    if (isLate) (attempt.timer?.grace ?? this.timer?.grace)?.settled?.();
+    if (isLate) abandonedBodies.get(attempt)?.();
   }
 
   /** It has, but for what was abandoned by calls inside it: permits, and whoever is held, wait for that. */
@@ -324,16 +315,22 @@ export class Call implements Settings {
       return this.giveUp(thrown, null, 'verdict');
     }
     if (this.history === null && retry !== null) retry.succeededAtOnce();
+    else if (this.neverBegan(attempt)) retry?.giveBack();
     this.finish(undefined, undefined);
     if (this.resolve === null) return value;
     this.resolve(value);
     return undefined;
   }
 
+  /** A layer of a stage inside let it not run. */
+  private neverBegan(attempt: Attempt): boolean {
+    return this.stage.inner !== null && !begun.has(attempt);
+  }
+
   /** Writes down what the attempt came to, and tells the gates. */
   private attemptFailed(attempt: Attempt, error: unknown, judged: boolean, abandoned = false): AttemptRecord {
     const overdue = attempt.timer?.grace?.error != null;
-    const refused = this.stage.inner !== null && isRefusal(error); // by a layer of the stage inside
+    const refused = this.neverBegan(attempt);
     if (refused && attempt.attempt > 1) this.stage.retry?.giveBack();
     const flags =
       (refused ? REFUSED : 0) |
@@ -459,15 +456,15 @@ export class Call implements Settings {
     // Its own timeout may have passed before: then the grace that ends first lets the caller go.
     if (attempt.timer?.grace === null) attempt.timer.leave();
     timer.leave();
-    timer.grace = { error, settled: null };
+    timer.grace = { error };
     const { graceMs } = timer.layer;
-    if (graceMs === 0) this.abandon(attempt, timer);
+    if (graceMs === 0) this.abandon(attempt, timer.layer);
     else if (graceMs < Infinity) clock.start(timer, graceMs);
   }
 
   timerFired(timer: LayerTimer, attempt: Attempt | null): void {
     if (timer.grace !== null) {
-      if (this.awaited instanceof Attempt) this.abandon(this.awaited, timer);
+      if (this.awaited instanceof Attempt) this.abandon(this.awaited, timer.layer);
       return;
     }
     const timeoutMs = timer.layer.timers.durationMs;
@@ -479,24 +476,36 @@ export class Call implements Settings {
   }
 
   /** The grace is over, and the attempt has not settled: its caller is let go, it goes on. */
-  private abandon(attempt: Attempt, { layer }: LayerTimer): void {
+  private abandon(attempt: Attempt, { detach }: Pick<TimeoutLayer, 'detach'>): void {
     this.awaited = null;
+    // The calls inside let theirs go first: the innermost one knows the body.
+    let isInside = false;
+    for (const inside of calls.get(attempt) ?? [])
+      isInside = inside.letGo({ detach }, attempt.context.reason) || isInside;
     attempt.timer?.leave(); // its grace may go on, if that of the call is over
     const graces = [attempt.timer?.grace, this.timer?.grace].filter((grace) => grace != null);
     // Not the reason of its context: a body that failed before, and still unwinds, has aborted that itself.
-    const reason = graces[0]!.error ?? this.reason;
+    const reason = graces[0]?.error ?? this.reason;
     // The errors become the caller's only now.
     for (const { error } of graces) if (error !== null) (error as { abandoned: boolean }).abandoned = true;
-    graces[0]!.settled = abandonBody(this.name, reason, layer.detach ? null : this.above);
+    if (!isInside) abandonedBodies.set(attempt, abandonBody(this.name, reason, detach ? null : this.above));
     attempt.context.leave(); // it is aborted, so nothing from above can tell it anything new
     this.inContext(() => this.decide(this.attemptFailed(attempt, reason, false, true)));
+  }
+
+  /** The timeout of a stage outside has let its caller go. */
+  private letGo(layer: Pick<TimeoutLayer, 'detach'>, reason: unknown): boolean {
+    if (!(this.awaited instanceof Attempt)) return false;
+    if (this.reason === NONE) this.reason = reason; // the link has not told it yet
+    this.abandon(this.awaited, layer);
+    return true;
   }
 
   /** An abandoned attempt has come to its end. */
   private late(attempt: Attempt): undefined {
     const { failure, value } = attempt;
     const ok = failure === NONE;
-    if (timeoutLate.observed) {
+    if (timeoutLate.observed && abandonedBodies.has(attempt)) {
       timeoutLate.emit({
         name: this.name,
         number: attempt.attempt,
@@ -566,7 +575,19 @@ function failed(attempt: Attempt, error: unknown): unknown {
   return attempt.call.close(attempt);
 }
 
-/** Attempts of a retry whose operation was called, in a stage inside: layers there may have let it not run. */
+/** Of abandoned attempts, but for those whose operation is a call that has abandoned its own: says that the body has settled. */
+const abandonedBodies = /* @__PURE__ */ new WeakMap<Attempt, () => void>();
+
+/** The calls of the stage inside, under way or not, that an attempt has made. */
+const calls = /* @__PURE__ */ new WeakMap<Attempt, Call[]>();
+
+function enters(outer: Attempt, call: Call): void {
+  const others = calls.get(outer);
+  if (others === undefined) calls.set(outer, [call]);
+  else others.push(call);
+}
+
+/** Attempts for which, in a stage inside, the operation was called: layers there may have let it not run. */
 const begun = /* @__PURE__ */ new WeakSet<Attempt>();
 
 /** To put something off by one turn of the microtask queue, in the async context of now. */

@@ -8,8 +8,6 @@ import type { TimeoutLayer } from './layer.ts';
 export interface Grace {
   /** What it was aborted with, if this timer did it. */
   readonly error: TimeoutError | null;
-  /** The work was abandoned: to be called when it has settled. */
-  settled: (() => void) | null;
 }
 
 export class LayerTimer extends Timer {

@@ -98,8 +98,8 @@ export interface CallOptions {
   readonly name: string | undefined;
   /** Told what became of the call, by the stage that reports it. */
   readonly onReport: ((history: AttemptRecord | null, stoppedBy: StoppedBy | undefined) => void) | undefined;
-  /** The attempt of a retry in a stage outside: the one that an operation counts. */
-  readonly within?: Attempt | undefined;
+  /** The attempt of the stage outside, whose operation this call is. */
+  readonly outer?: Attempt | undefined;
 }
 
 export type Operation = Body<unknown>;

@@ -63,13 +63,17 @@ export class FlatStage implements Stage {
   }
 
   /** What follows from the layers: asked in every call. */
-  complete(judge: Judge | null, inner: Stage | null): void {
+  complete(judge: Judge | null, inner: Stage | null, insideTimeout: boolean): void {
     this.judge = judge;
     this.inner = inner;
-    this.detaches = this.timeout !== null || this.attemptTimeout !== null;
+    this.detaches = this.hasTimeout || insideTimeout;
     this.blames = this.gates.some((gate) => gate.blames);
     this.timesCalls = this.retry?.timesCalls === true || this.gates.some((gate) => gate.timesCalls);
     this.hasHook = this.gates.some((gate) => gate.hasHook);
+  }
+
+  get hasTimeout(): boolean {
+    return this.timeout !== null || this.attemptTimeout !== null;
   }
 
   private get isEmpty(): boolean {
@@ -79,14 +83,13 @@ export class FlatStage implements Stage {
   start(op: Operation, outer: Context | null, options: CallOptions | null): Promise<unknown> {
     const { inner } = this;
     const body: Operation =
-      inner === null ? op : (s) => inner.start(op, (s as Attempt).context, this.optionsWithin(s as Attempt, options));
+      inner === null ? op : (s) => inner.start(op, (s as Attempt).context, optionsInside(s as Attempt, options));
     return new Call(this, body, outer, options).start();
   }
+}
 
-  private optionsWithin(attempt: Attempt, options: CallOptions | null): CallOptions | null {
-    if (this.retry === null) return options;
-    return { idempotent: undefined, name: undefined, onReport: undefined, ...options, within: attempt };
-  }
+function optionsInside(attempt: Attempt, options: CallOptions | null): CallOptions {
+  return { idempotent: undefined, name: undefined, onReport: undefined, ...options, outer: attempt };
 }
 
 /** A layer that runs around the others, in a scope of its own. */
@@ -139,10 +142,11 @@ export function compile(layers: readonly Layer[]): Stage {
   (flat.find(({ retry }) => retry !== null) ?? flat.at(-1)!).reports = true;
   flat[0]!.outermost = true;
 
+  const timed = flat.findIndex((group) => group.hasTimeout);
   let stage: Stage | null = null;
   for (const group of groups.reverse()) {
     if (group instanceof FlatStage) {
-      group.complete(judge, stage);
+      group.complete(judge, stage, timed >= 0 && flat.indexOf(group) > timed);
       stage = group;
     } else {
       stage = new MiddlewareStage(group, stage!, judge);
