@@ -424,6 +424,7 @@ class Reference {
         budget?.add(1);
         const hook = new Fault(`hook@${call.number}.${number}`, 'unknown', known.unknown);
         hook.keep(out.fault);
+        this.#dispose(call, out.value);
         return done({ fault: hook, ran: true, stoppedBy: 'verdict' });
       }
       this.#dispose(call, out.value);
@@ -525,12 +526,12 @@ class Reference {
   }
 
   /** P6.6. */
-  #effect(which: number, { began }: Pass, { context }: Place, { fault, endedBy }: Out): EffectScript {
+  #effect(which: number, { began }: Pass, { context }: Place, { fault, endedBy, ran }: Out): EffectScript {
     const { judge, blameAfter } = this.#script.breakers[which] as Script['breakers'][number];
     const judged = judge?.[fault?.kind ?? 'value'];
     if (judged) return judged;
     if (!fault) return 'success';
-    if (endedBy?.by === 'caller') return 'neither';
+    if (endedBy?.by === 'caller' || !ran) return 'neither';
     // The context around the breaker was aborted: a deadline outside of it.
     if (endedBy && endedBy === context.reason)
       return began === undefined || this.#world.exceeds(began + blameAfter, this.#world.now) ? 'neither' : 'failure';
@@ -598,8 +599,7 @@ class Reference {
       const fault = this.#fault(fn.fails, `${call.number}.fallback`);
       fault.keep(first);
       if (!['frozen', 'text', 'nothing'].includes(fault.kind) && fault !== first) fault.cause ??= first;
-      const { value: _replaced, ...left } = out;
-      done({ ...left, fault });
+      done({ fault, ran: out.ran === true, abandoned: out.abandoned === true, stoppedBy: out.stoppedBy });
     });
   }
 
