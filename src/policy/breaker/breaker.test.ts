@@ -946,6 +946,20 @@ describe('events', () => {
   });
 });
 
+test('a listener of the transition to half-open that aborts the call keeps it from running; the probe’s place is given back', async () => {
+  const reason = new Error('cancelled');
+  for (const layers of [(guard: Breaker): Policy => guard, (guard: Breaker): Policy => policy(timeout('1h'), guard)]) {
+    const guard = touchy({ cooldown: 0 });
+    await fails(guard);
+    const controller = new AbortController();
+    using _ = onEvent('breaker:transition', () => controller.abort(reason));
+    const outcome = await layers(guard).settle(() => expect.fail('ran'), { signal: controller.signal });
+    expect(outcome).toMatchObject({ error: reason, stoppedBy: 'cancelled', attempts: [{ refused: true }] });
+    expect(guard.state).toBe('half-open');
+    expect(await calls(guard, '+')).toBe('+');
+  }
+});
+
 describe('a snapshot', () => {
   test('through JSON goes on where the other one was, in every state', async () => {
     await virtualTime(async (time) => {
