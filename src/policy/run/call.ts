@@ -33,7 +33,17 @@ import { abandonBody } from './abandoned.ts';
 import { Attempt } from './attempt.ts';
 import { dispose } from './dispose.ts';
 import { attemptEnd, attemptStart, callEnd, callStart, timeoutFired, timeoutLate } from './events.ts';
-import { ABANDONED, AttemptRecord, JUDGED, OVERDUE, REFUSED, report, TIMED_OUT, type StoppedBy } from './history.ts';
+import {
+  ABANDONED,
+  AttemptRecord,
+  JUDGED,
+  OVERDUE,
+  REFUSED,
+  report,
+  reported,
+  TIMED_OUT,
+  type StoppedBy,
+} from './history.ts';
 import { LayerTimer } from './layer-timer.ts';
 import { WAIT, type CallOptions, type Gate, type Operation, type TimeoutLayer } from './layer.ts';
 import type { FlatStage } from './stage.ts';
@@ -519,8 +529,7 @@ export class Call implements Settings {
 
   /** `record` is that of the last attempt, if its error is what comes out. */
   private giveUp(error: unknown, record: AttemptRecord | null, by: StoppedBy): unknown {
-    // A refusal at the first attempt tells all by itself: not to write it down is half of what it costs.
-    if (this.stage.reports && (by !== 'refused' || this.history?.before !== null)) report(error, this.history, by);
+    this.remember(error, by);
     this.finish(error, by);
     // A result that was judged a failure comes out as the result that it is.
     if (record !== null && record.judged && error === record.error) {
@@ -529,6 +538,18 @@ export class Call implements Settings {
     } else if (this.reject === null) throw error;
     else this.reject(error);
     return undefined;
+  }
+
+  /** Keeps what it went through, for `attemptsOf`. */
+  private remember(error: unknown, by: StoppedBy): void {
+    const { reports } = this.stage;
+    if (error === this.reason) {
+      // A sibling's failure, which it tells of, may be the reason; and the stage that reports has been cancelled before this one.
+      const known = reported(error);
+      if (known !== undefined && (!reports || (known !== 'cancelled' && known !== 'deadline'))) return;
+    } else if (!reports) return;
+    // A refusal at the first attempt tells all by itself: not to write it down is half of what it costs.
+    if (by !== 'refused' || this.history?.before !== null) report(error, this.history, by);
   }
 
   private finish(error: unknown, by: StoppedBy | undefined): void {

@@ -151,6 +151,11 @@ export function report(error: unknown, history: AttemptRecord | null, stoppedBy:
   if (Object(error) === error) reports.set(error as object, { history, stoppedBy });
 }
 
+/** What was remembered last. */
+export function reported(error: unknown): StoppedBy | undefined {
+  return reports.get(error as object)?.stoppedBy;
+}
+
 /** What an error tells by itself, when no retry has reported it. */
 export function stoppedByItself(error: unknown): StoppedBy | undefined {
   if (isRefusal(error)) return 'refused';
