@@ -420,6 +420,20 @@ describe('an abort in a queue', () => {
     });
   });
 
+  test('outside the retry is a cancellation too', async () => {
+    await virtualTime(async (time) => {
+      const [controller, fresh] = [new AbortController(), new Error('fresh')];
+      const gate = bulkhead({ limit: 1, queue: 1 });
+      const first = gate.run((s) => s.sleep(10));
+      const call = errorOf(policy(gate, retry()).run(unreached, { signal: controller.signal }));
+      controller.abort(fresh);
+      expect(await call).toBe(fresh);
+      expect(stoppedBy(fresh)).toBe('cancelled');
+      await time.runAll();
+      await first;
+    });
+  });
+
   test('of a second attempt gives the token back', async () => {
     await virtualTime(async (time) => {
       const controller = new AbortController();
