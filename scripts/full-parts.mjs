@@ -180,7 +180,7 @@ const soakRuns = { 'calls.ts': 5 };
 const soak = soaks.map((file) => ({
   name: `soak-${file.replace(/\.ts$/, '')}`,
   what: `test/soak/${file}`,
-  unit: 'run',
+  unit: soakRuns[file] === undefined ? 'run' : 'runs',
   inputs: ['src', 'test/soak', 'package-lock.json'],
   total: () => soakRuns[file] ?? 1,
   stepSize: 1,
@@ -198,5 +198,99 @@ const soak = soaks.map((file) => ({
       .join(', '),
 }));
 
+/**
+ * A program that takes `--seed`, `--from` and a count of what it does, prints what it found, and ends with exit code 0 or 1.
+ * @param {Pick<Part, 'name' | 'what' | 'unit' | 'inputs' | 'stepSize'> & { full: number, file: string[], args: string[], count: string }} options
+ * @returns {Part}
+ */
+function random({ full, file, args, count: option, ...part }) {
+  return {
+    ...part,
+    total: (scale) => scaled(scale, full),
+    step: async (from, count, seed) => {
+      const range = ['--seed', seed, '--from', String(from), `--${option}`, String(count)];
+      const ended = await runNode([at(...file), ...range, ...args]);
+      return ended.code === 0 ? {} : { failed: `node ${file.join('/')} ${range.join(' ')}\n${tail(ended.output, 60)}` };
+    },
+    result: () => 'no difference',
+  };
+}
+
+const stacks = random({
+  name: 'stacks',
+  what: 'random stacks of layers against the reference of their rules',
+  unit: 'scripts',
+  inputs: ['src', 'test/stacks', 'test/fuzz/random.ts', 'package-lock.json'],
+  full: 100_000,
+  stepSize: 5_000,
+  file: ['test', 'stacks', 'main.ts'],
+  args: ['--workers', '2'],
+  count: 'programs',
+});
+
+const interleavings = random({
+  name: 'interleavings',
+  what: 'random interleavings of up to five calls of one policy against its rules',
+  unit: 'programs',
+  inputs: ['src', 'test/interleavings', 'test/fuzz/random.ts', 'package-lock.json'],
+  full: 1_000_000,
+  stepSize: 50_000,
+  file: ['test', 'interleavings', 'main.ts'],
+  args: [],
+  count: 'count',
+});
+
+const cells = ['src/foundation', 'src/budget', 'src/policy', 'test/cells', 'test/fuzz/random.ts', 'package-lock.json'];
+
+const cellsFuzz = random({
+  name: 'cells-fuzz',
+  what: 'random events through the cells of the policies, each beside its model',
+  unit: 'events',
+  inputs: cells,
+  full: 100_000_000,
+  // Whole episodes of 4000.
+  stepSize: 20_000_000,
+  file: ['test', 'cells', 'main.ts'],
+  args: [],
+  count: 'events',
+});
+
+const depth = 12;
+
+/** @type {Part} */
+const cellsEnumerate = {
+  name: 'cells-enumerate',
+  what: `every state that the cells come to in ${depth} events of three clients`,
+  unit: 'run',
+  inputs: cells,
+  total: () => 1,
+  stepSize: 1,
+  step: async () => {
+    const args = ['--enumerate', '--depth', String(depth)];
+    const ended = await runNode([at('test', 'cells', 'main.ts'), ...args]);
+    if (ended.code !== 0) return { failed: `node test/cells/main.ts ${args.join(' ')}\n${tail(ended.output, 60)}` };
+    /** @type {Record<string, number>} */
+    const found = { subjects: 0, states: 0, events: 0 };
+    for (const [, states, events] of ended.output.matchAll(/: (\d+) states, (\d+) events/g)) {
+      found['subjects'] = (found['subjects'] ?? 0) + 1;
+      found['states'] = (found['states'] ?? 0) + Number(states);
+      found['events'] = (found['events'] ?? 0) + Number(events);
+    }
+    return { found };
+  },
+  result: ({ subjects = 0, states = 0, events = 0 }) =>
+    `${subjects} cells and settings, ${grouped(states)} states, ${grouped(events)} events: no rule is broken`,
+};
+
 /** @type {Part[]} */
-export const parts = [...fuzz, mutation('foundation'), mutation('scope'), repeats, matrices, ...soak];
+export const parts = [
+  ...fuzz,
+  stacks,
+  interleavings,
+  cellsFuzz,
+  cellsEnumerate,
+  ...['foundation', 'scope', 'verdict', 'budget', 'policy'].map(mutation),
+  repeats,
+  matrices,
+  ...soak,
+];
