@@ -122,6 +122,11 @@ class Generator {
     if (bulkheads > 0 && this.#random.chance(0.6))
       layers.push({ type: 'bulkhead', which: this.#random.below(bulkheads) });
     if (this.#random.chance(0.15)) layers.push(this.#fallback());
+    // What an abandoned body does in the instant in which the next attempt begins, before or after that, is nobody's promise.
+    if (timeouts.some(({ grace }) => grace === 0))
+      for (const [i, layer] of layers.entries())
+        if (layer.type === 'retry' && layer.backoff.type === 'constant' && layer.backoff.delay === 0)
+          layers[i] = { ...layer, backoff: { ...layer.backoff, delay: this.#ms(1, 10) } };
     if (usual) return this.#inUsualOrder(layers, timeouts);
     // Each run in a run has a grace of its own.
     const same = timeouts.map((layer) => ({ ...layer, grace: timeouts[0]?.grace ?? null, detach: false }));

@@ -61,7 +61,7 @@ async function only(index: number): Promise<void> {
 async function work(): Promise<void> {
   const startedAt = performance.now();
   let toldAt = startedAt;
-  const { compared, skipped, finding } = await compare(seed, from, from + programs, (index) => {
+  const { compared, skipped, reordered, finding } = await compare(seed, from, from + programs, (index) => {
     const now = performance.now();
     if (!values.progress || now - toldAt < 1000) return;
     toldAt = now;
@@ -71,7 +71,7 @@ async function work(): Promise<void> {
   const ms = performance.now() - startedAt;
   const left = [...skipped].map(([reason, n]) => `\n  not compared: ${n}, ${reason}`).join('');
   console.log(
-    `Seed ${seed}: ${compared} scripts compared in ${(ms / 1000).toFixed(1)} s (${Math.round((compared / ms) * 1000)}/s)${left}`,
+    `Seed ${seed}: ${compared} scripts compared in ${(ms / 1000).toFixed(1)} s (${Math.round((compared / ms) * 1000)}/s), ${reordered} of them in another order within an instant${left}`,
   );
   console.log(finding ? report(seed, finding) : 'No difference.');
   if (finding) process.exitCode = 1;

@@ -213,10 +213,16 @@ export class Bulkhead {
     return this.inFlight < this.script.limit;
   }
 
-  /** What a waiter that joins now would wait, by the mean of the steps. */
-  expectedWait(): number {
-    const mean = this.#steps.reduce((sum, step) => sum + step, 0) / this.#steps.length;
-    return this.#steps.length === 0 ? 0 : mean * (this.waiting + 1);
+  /**
+   * What a waiter that joins now would wait (P7.5), by the moving average of the steps: a plain mean of the first ones. It is unknown before
+   * there were as many as there are permits.
+   */
+  expectedWait(priority: number): number {
+    const { limit } = this.script;
+    if (this.#steps.length < limit) return 0;
+    const remembered = Math.max(16, 2 * limit);
+    const mean = this.#steps.reduce((sum, step, i) => sum + (step - sum) / Math.min(i + 1, remembered), 0);
+    return mean * (1 + this.#waiters.filter((waiter) => waiter.priority >= priority).length);
   }
 
   queueUp(priority: number, letIn: () => void): Waiter {

@@ -47,10 +47,14 @@ class Fault {
     return this.abandoned ? `${this.#label} abandoned` : this.#label;
   }
 
+  get isPrimitive(): boolean {
+    return this.kind === 'text' || this.kind === 'nothing';
+  }
+
   /** R10: once each, and never itself. A primitive keeps nothing. */
   keep(other: Fault): void {
-    if (this.kind !== 'text' && this.kind !== 'nothing' && other !== this && !this.suppressed.includes(other))
-      this.suppressed.push(other);
+    if (this.isPrimitive || other === this) return;
+    if (!this.suppressed.some(({ label }) => label === other.label)) this.suppressed.push(other);
   }
 }
 
@@ -130,7 +134,13 @@ interface Out {
   /** The operation was called. */
   readonly ran?: boolean;
   readonly abandoned?: boolean;
+  readonly body?: Body | undefined;
   readonly stoppedBy?: string | undefined;
+}
+
+interface Body {
+  /** It has unwound. */
+  ended: boolean;
 }
 
 type Done = (out: Out) => void;
@@ -171,12 +181,12 @@ interface Call {
   onFreed: (() => void) | undefined;
 }
 
-export function interpret(script: Script, random: () => number): Trace {
-  return new Reference(script, random).run();
+export function interpret(script: Script, random: () => number, schedule = 0): Trace {
+  return new Reference(script, random, schedule).run();
 }
 
 class Reference {
-  readonly #world = new World();
+  readonly #world: World;
   readonly #trace = new Trace();
   readonly #script: Script;
   readonly #random: () => number;
@@ -188,11 +198,13 @@ class Reference {
   readonly #shared = new Fault('shared', 'shared', known.shared);
   /** Retries that have said that one should declare `idempotent`. */
   readonly #warned = new Set<RetryScript>();
-  readonly #thrown: Fault[] = [];
+  /** What callers were thrown. */
+  readonly #thrown: [list: string, fault: Fault][] = [];
   #abandoned = 0;
   #unsettled = 0;
 
-  constructor(script: Script, random: () => number) {
+  constructor(script: Script, random: () => number, schedule: number) {
+    this.#world = new World(schedule);
     this.#script = script;
     this.#random = random;
     this.#budgets = script.budgets.map((budget) => new Budget(budget));
@@ -220,14 +232,15 @@ class Reference {
       this.#trace.note('end', `bulkhead ${i}: ${bulkhead.inFlight} in flight, ${bulkhead.waiting} waiting`),
     );
     this.#breakers.forEach((breaker, i) => this.#trace.note('end', `breaker ${i}: ${breaker.state}`));
-    for (const { label, suppressed, cause } of this.#thrown)
+    for (const [list, { label, suppressed, cause }] of this.#thrown)
       this.#trace.note(
-        'beside',
-        `${label}: ${suppressed.map((other) => other.label).join(', ')}${cause ? ` because of ${cause.label}` : ''}`,
+        list,
+        `at the end ${label} beside ${suppressed.map((other) => other.label).join(', ')}${cause ? ` because of ${cause.label}` : ''}`,
       );
     this.#trace.note('end', `${this.#abandoned} abandoned`);
     this.#trace.note('end', `at ${time(this.#world.now)}`);
     if (this.#unsettled > 0) this.#trace.skip = 'it never ends';
+    this.#trace.raced = this.#world.raced;
     if (this.#world.tied) this.#trace.skip = 'two timers at one instant';
     return this.#trace;
   }
@@ -318,8 +331,8 @@ class Reference {
     const layers = this.#script.stacks[call.caller.stack] ?? [];
     const finish = (it: Out): void => {
       const out = this.#reported(call, this.#fromOutside(context, it, isUsual(layers)));
-      this.#note(list, `settled: ${this.#shown(out)}`);
-      if (isTold(call.caller, out) && isUsual(layers)) {
+      this.#note(list, `settled: ${this.#shown(list, out)}`);
+      if (isTold(call.caller, out) && isUsual(layers) && layers[0]?.type !== 'fallback') {
         this.#note(list, `stopped by ${out.stoppedBy}`);
         for (const line of history) this.#note(list, line);
       }
@@ -329,10 +342,10 @@ class Reference {
     this.#enter({ call, context, layers, index: 0, holders: [], retried: false, letIn: [] }, finish);
   }
 
-  #shown({ value, fault }: Out): string {
+  #shown(list: string, { value, fault }: Out): string {
     if (value) return value.label;
     if (!fault) throw new Error('neither a value nor a fault');
-    this.#thrown.push(fault);
+    this.#thrown.push([list, fault]);
     return `throws ${fault.label}`;
   }
 
@@ -419,7 +432,8 @@ class Reference {
       }
       this.#record(call, out, number, waited);
       const next = decide(out, out.fault);
-      if (typeof next === 'string') return done({ ...out, stoppedBy: next });
+      if (typeof next === 'string')
+        return done({ ...this.#fromOutside(context, out, isUsual(inside.layers)), stoppedBy: next });
       if (layer.onRetryThrows === number) {
         budget?.add(1);
         const hook = new Fault(`hook@${call.number}.${number}`, 'unknown', known.unknown);
@@ -435,7 +449,8 @@ class Reference {
       const reason = call.context.reason ?? context.reason;
       if (reason) return abortedBy(reason);
       if (number >= layer.attempts) return 'attempts';
-      if (out.abandoned && idempotent !== true) {
+      // In runs in runs, one that has ended within this instant has been waited for.
+      if (out.abandoned && (isUsual(inside.layers) || out.body?.ended !== true) && idempotent !== true) {
         this.#warn(layer, idempotent);
         return 'ambiguous';
       }
@@ -562,12 +577,12 @@ class Reference {
       return letIn();
     }
     if (bulkhead.waiting >= queue) return refuse('full');
-    if (this.#world.exceeds(this.#world.now + bulkhead.expectedWait(), context.deadline)) return refuse('deadline');
+    const rank = priority === 'caller' && call.caller.scope ? call.caller.priority : priority === 'attempt' ? call.attempt : 0;
+    if (this.#world.exceeds(this.#world.now + bulkhead.expectedWait(rank), context.deadline)) return refuse('deadline');
     const stopWaiting = (): void => {
       this.#world.stop(timer);
       forget();
     };
-    const rank = priority === 'caller' ? call.caller.priority : priority === 'attempt' ? call.attempt : 0;
     const waiter = bulkhead.queueUp(rank, () => {
       stopWaiting();
       letIn();
@@ -588,7 +603,8 @@ class Reference {
   #fallback({ fn }: FallbackScript, inside: Place, done: Done): void {
     const { call, context } = inside;
     this.#enter(inside, (it) => {
-      if (!it.fault || call.context.reason || context.reason) return done(it);
+      if (!it.fault) return done(it);
+      if (call.context.reason || context.reason) return done(this.#fromOutside(context, it, false));
       // P8: `attemptsOf` and `stoppedBy` still tell what went before.
       const out = inside.retried ? it : this.#reported(call, it);
       const first = it.fault;
@@ -598,8 +614,8 @@ class Reference {
         return done({ value: plain(`fallback@${call.number}`), ran: out.ran === true, stoppedBy: out.stoppedBy });
       const fault = this.#fault(fn.fails, `${call.number}.fallback`);
       fault.keep(first);
-      if (!['frozen', 'text', 'nothing'].includes(fault.kind) && fault !== first) fault.cause ??= first;
-      done({ fault, ran: out.ran === true, abandoned: out.abandoned === true, stoppedBy: out.stoppedBy });
+      if (fault.kind !== 'frozen' && !fault.isPrimitive && fault !== first) fault.cause ??= first;
+      done({ fault, ran: out.ran === true, abandoned: out.abandoned === true, body: out.body, stoppedBy: out.stoppedBy });
     });
   }
 
@@ -611,6 +627,7 @@ class Reference {
     const number = call.attempt;
     const site = `${call.number}.${number}`;
     const script = call.caller.attempts[Math.min(number, call.caller.attempts.length) - 1] as AttemptScript;
+    const body: Body = { ended: false };
     let settled = false;
     let abandoned = false;
     let held = false;
@@ -647,7 +664,7 @@ class Reference {
       const out = this.#ended(place);
       if (typeof out.endedBy?.by === 'object') (out.fault as Fault).abandoned = isUsual(place.layers);
       // What the body does within this instant has been done before anybody hears of it.
-      this.#world.wake(() => done({ ...out, ran: true, abandoned: true }));
+      this.#world.wake(() => done({ ...out, ran: true, abandoned: true, body }));
     };
     const stopGraces = (): void => {
       for (const { timer } of graces) this.#world.stop(timer);
@@ -661,6 +678,7 @@ class Reference {
     const unwound = (state: State): void => {
       for (const forget of listening) forget();
       stopGraces();
+      body.ended = true;
       for (const holder of holders) holder.live--;
       if (abandoned) this.#late(place, state, held);
       else if (state === context.reason?.fault) done({ ...this.#ended(place), ran: true });
@@ -710,7 +728,8 @@ class Reference {
       const fault = this.#fault(cleanup.fails, `${site}.${index}`);
       if (next instanceof Fault) next.keep(fault);
       else for (const other of all) fault.keep(other);
-      this.#unwind(frame, left, next instanceof Fault ? next : fault, next instanceof Fault ? all : []);
+      const isKept = !(next instanceof Fault) && !fault.isPrimitive;
+      this.#unwind(frame, left, next instanceof Fault ? next : fault, isKept ? [] : all);
     };
     if (cleanup.after === undefined) run();
     else this.#world.after(cleanup.after, run);
@@ -734,7 +753,7 @@ function plain(label: string): Value {
 
 /** P2.2: `run` tells of errors alone, and not of primitives, nor for sure of errors that several calls share. */
 function isTold({ by }: CallerScript, { value, fault }: Out): boolean {
-  return by === 'settle' || (!value && !['shared', 'text', 'nothing'].includes(fault?.kind ?? ''));
+  return by === 'settle' || (!value && fault?.isPrimitive === false && fault.kind !== 'shared');
 }
 
 /** P3.1. */
@@ -745,7 +764,7 @@ function abortedBy({ by }: Reason): string {
 /** The order that a policy makes one run of; others are runs in runs. */
 export function isUsual(layers: readonly LayerScript[]): boolean {
   const text = layers.map((layer) => layer.type === 'fallback' ? 'x' : layer.type.slice(0, layer.type[0] === 'b' ? 2 : 1)).join('');
-  return /^t?r?(br)?(bu)?(br)?t?(f)?$/.test(text);
+  return /^x*t?r?(br)?(bu)?(br)?t?f?$/.test(text);
 }
 
 /** P1.6: a result that is judged a failure stands in the place of an error. */

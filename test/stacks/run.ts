@@ -338,7 +338,7 @@ class Execution {
       }
       if (attempts === undefined) return;
     }
-    if (!this.#isUsual()) return;
+    if (!this.#isUsual() || this.#script.stacks[caller.stack]?.[0]?.type === 'fallback') return;
     this.#note(list, `stopped by ${stopped}`);
     for (const attempt of attempts ?? []) this.#note(list, this.#attempt(attempt));
   }
@@ -439,7 +439,7 @@ class Execution {
   // --- names
 
   #thrown(error: unknown): string {
-    const tell = (): void => this.trace.note('beside', this.#beside(error));
+    const tell = (): void => this.trace.note(`caller ${this.#calls.getStore()}`, this.#beside(error));
     this.#besides.push(AsyncLocalStorage.bind(tell));
     return `throws ${this.#labelOf(error)}`;
   }
@@ -448,7 +448,7 @@ class Execution {
     const others = suppressedErrors(error).map((other) => this.#labelOf(other));
     const isOurs = this.#labels.has(error as object) && error instanceof Error;
     const cause = isOurs && 'cause' in error ? ` because of ${this.#labelOf(error.cause)}` : '';
-    return `${this.#labelOf(error)}: ${others.join(', ')}${cause}`;
+    return `at the end ${this.#labelOf(error)} beside ${others.join(', ')}${cause}`;
   }
 
   #labelOf(it: unknown): string {

@@ -14,6 +14,8 @@ export interface Comparison {
   readonly compared: number;
   /** Not compared, by reason. */
   readonly skipped: ReadonlyMap<string, number>;
+  /** Those that needed another order within an instant. */
+  readonly reordered: number;
   readonly finding: Finding | undefined;
 }
 
@@ -25,15 +27,17 @@ export async function compare(
 ): Promise<Comparison> {
   const skipped = new Map<string, number>();
   let compared = 0;
+  let reordered = 0;
   for (let index = from; index < to; index++) {
     const script = generate(seed, index);
     const verdict = await check(script);
     if ('skipped' in verdict) skipped.set(verdict.skipped, (skipped.get(verdict.skipped) ?? 0) + 1);
     else compared++;
-    if ('differs' in verdict) return { compared, skipped, finding: await minimize(index, script, verdict.differs) };
+    if ('same' in verdict && verdict.schedules > 1) reordered++;
+    if ('differs' in verdict) return { compared, skipped, reordered, finding: await minimize(index, script, verdict.differs) };
     onProgress(index + 1);
   }
-  return { compared, skipped, finding: undefined };
+  return { compared, skipped, reordered, finding: undefined };
 }
 
 async function minimize(index: number, script: Script, found: Difference): Promise<Finding> {

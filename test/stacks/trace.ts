@@ -7,6 +7,8 @@ export class Trace {
   readonly lists = new Map<string, string[]>();
   /** Of the reference: why this script says nothing. */
   skip: string | undefined;
+  /** Of the reference: another order within an instant may give another trace. */
+  raced = false;
 
   note(list: string, line: string): void {
     const lines = this.lists.get(list);
