@@ -93,7 +93,8 @@ export class Call implements Settings {
 
   start(): Promise<unknown> {
     const { stage } = this;
-    if (stage.timesCalls || callStart.observed || callEnd.observed) this.startedMs = clock.now();
+    if (stage.timesCalls || callStart.observed || callEnd.observed)
+      this.startedMs = this.options?.outer?.call.startedMs ?? clock.now();
     if (this.link !== null) this.reason = this.link.hang();
     if (this.options?.outer !== undefined) enters(this.options.outer, this);
     if (callStart.observed && stage.outermost) callStart.emit({ name: this.name }); // a listener may abort it

@@ -15,6 +15,8 @@ import { Call } from './call.ts';
 import type { CallOptions, Gate, Judge, Layer, Middleware, Operation, RetryLayer, TimeoutLayer } from './layer.ts';
 
 export interface Stage {
+  /** It needs to know when the call, and its attempts, began. */
+  readonly timesCalls: boolean;
   /** One call. Must not throw. */
   start(op: Operation, outer: Context | null, options: CallOptions | null): Promise<unknown>;
 }
@@ -34,7 +36,6 @@ export class FlatStage implements Stage {
 
   /** The caller may be let go before an attempt has settled. */
   detaches = false;
-  /** A layer needs to know when the call, and its attempts, began. */
   timesCalls = false;
   /** A gate asks how long an attempt had that was ended from outside. */
   blames = false;
@@ -68,7 +69,8 @@ export class FlatStage implements Stage {
     this.inner = inner;
     this.detaches = this.hasTimeout || insideTimeout;
     this.blames = this.gates.some((gate) => gate.blames);
-    this.timesCalls = this.retry?.timesCalls === true || this.gates.some((gate) => gate.timesCalls);
+    this.timesCalls =
+      this.retry?.timesCalls === true || this.gates.some((gate) => gate.timesCalls) || inner?.timesCalls === true;
     this.hasHook = this.gates.some((gate) => gate.hasHook);
   }
 
@@ -102,6 +104,10 @@ class MiddlewareStage implements Stage {
     this.layer = layer;
     this.inner = inner;
     this.judge = judge;
+  }
+
+  get timesCalls(): boolean {
+    return this.inner.timesCalls;
   }
 
   start(op: Operation, outer: Context | null, options: CallOptions | null): Promise<unknown> {
