@@ -50,9 +50,11 @@ const moves = (): string[] =>
     .filter(({ event }) => event === 'breaker:transition')
     .map(({ from, to, at }) => `${String(from)} → ${String(to)} at ${String(at)}`);
 
-const down = (): never => {
-  throw new Error('down');
+const throws = (error: unknown): never => {
+  throw error;
 };
+
+const down = (): never => throws(new Error('down'));
 
 const well = (): string => 'well';
 
@@ -72,25 +74,27 @@ async function calls(guard: Policy, results: string): Promise<string> {
 /** A breaker that one failure opens. */
 const touchy = (options: BreakerOptions = {}): Breaker => breaker({ failures: 1, ...options });
 
-/** What a call counts as: the one probe of a half-open breaker closes it, opens it, or changes nothing. */
-function effectOf(run: (guard: Breaker) => unknown, options: BreakerOptions = {}): Promise<Effect> {
-  const halfOpen = {
-    version: 1,
-    state: 'half-open',
-    opens: 1,
-    failures: 0,
-    successes: 0,
-    remainingMs: 0,
-    window: null,
-  };
-  return virtualTime(async (time) => {
-    const guard = breaker({ ...options, restore: halfOpen, probeLease: Infinity });
-    const work = settle(() => run(guard));
-    await time.runAll();
-    await work;
-    const { state } = guard;
-    return state === 'closed' ? 'success' : state === 'open' ? 'failure' : 'neither';
-  });
+const HALF_OPEN = { version: 1, state: 'half-open', opens: 1, failures: 0, successes: 0, remainingMs: 0, window: null };
+
+/**
+ * What a call counts as: the one probe of a half-open breaker closes it, opens it, or changes nothing. Whether somebody listens to events or
+ * not: what nobody asks for is not measured.
+ */
+async function effectOf(run: (guard: Breaker) => unknown, options: BreakerOptions = {}): Promise<Effect> {
+  const effect = (): Promise<Effect> =>
+    virtualTime(async (time) => {
+      const guard = breaker({ ...options, restore: HALF_OPEN, probeLease: Infinity });
+      const work = settle(() => run(guard));
+      await time.runAll();
+      await work;
+      const { state } = guard;
+      return state === 'closed' ? 'success' : state === 'open' ? 'failure' : 'neither';
+    });
+  events[Symbol.dispose]();
+  const unheard = await effect();
+  events = recordEvents();
+  expect(await effect()).toBe(unheard);
+  return unheard;
 }
 
 describe('P6.1 closed: calls pass', () => {
@@ -535,8 +539,7 @@ describe('P6.6 three outcomes', () => {
   ])('%s: %s', async (effect, _, error) => {
     const { health } = classify(error);
     expect(effect).toBe(({ down: 'failure', up: 'success', none: 'neither' } as const)[health]);
-    const throws = (guard: Breaker): Promise<unknown> => guard.run(() => Promise.reject(error as Error));
-    expect(await effectOf(throws)).toBe(effect);
+    expect(await effectOf((guard) => guard.run(() => Promise.reject(error as Error)))).toBe(effect);
     // Likewise in an attempt whose signal was read: a failure aborts it.
     expect(
       await effectOf((guard) =>
@@ -713,6 +716,17 @@ describe('P6.6 three outcomes', () => {
       });
       expect(effect).toBe('failure');
     });
+  });
+
+  test('neither: what a hook of a layer inside throws, which let nothing run', async () => {
+    const effect = await effectOf(async (guard) => {
+      const slots = bulkhead({ limit: 1, queue: 1, priority: () => throws(new Error('priority')) });
+      const busy = slots.run(() => deaf(10));
+      const error = await errorOf(policy(guard, slots).run(well));
+      expect(error).toMatchObject({ message: 'priority' });
+      return busy;
+    });
+    expect(effect).toBe('neither');
   });
 
   test('a neither changes nothing: failures in a row go on being counted', async () => {

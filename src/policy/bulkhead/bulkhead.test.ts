@@ -630,6 +630,16 @@ describe('P7.5 a waiter that cannot make its deadline is refused at once', () =>
     });
   });
 
+  test('a wait without a limit needs no timer', async () => {
+    const slots = bulkhead({ limit: 1, queue: 1 });
+    await steps(slots, async (time) => {
+      const calls = [slots.run(() => deaf(100)), slots.run(() => 'second')];
+      expect([slots.waiting, time.pending]).toEqual([1, 1]);
+      await time.runAll();
+      await Promise.all(calls);
+    });
+  });
+
   test('without a deadline, or while it is not known how long work takes, everybody may wait', async () => {
     for (const [slots, layers] of [
       [learned(1e6, { limit: 1, queue: 1 }), retry()],

@@ -1,8 +1,10 @@
 /** Timeouts and abandoned work: P5 of docs/reference/policies.md, and what P1.4, P2.3 and P2.7 say of them. */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { watchAbandonedBodies } from '../../../test/abandoned.ts';
 import { CountedController } from '../../../test/listeners.ts';
+import { seed } from '../../../test/seed.ts';
 import { errorOf } from '../../../test/settle.ts';
 import { watchUnhandledRejections } from '../../../test/unhandled.ts';
 import { nextTurn } from '../../foundation/index.ts';
@@ -182,6 +184,32 @@ describe('P5.1 two timeouts', () => {
   test('three and more are right too', async () => {
     const came = await outcome(() => policy(timeout(300), timeout(200), timeout(100), timeout(400)).settle(sleeper));
     expect(came).toMatchObject({ at: 100, error: { timeoutMs: 100 } });
+  });
+
+  test('once one of them has let go, no timer of the other one is left', async () => {
+    await virtualTime(async (time) => {
+      const call = policy(timeout(110, { grace: 5 }), timeout(100, { grace: 25 })).settle(() => deaf(1_000));
+      await time.advance(115);
+      expect(await call).toMatchObject({ error: { timeoutMs: 110, abandoned: true } });
+      expect(time.pending).toBe(1); // the body's
+      await time.runAll();
+    });
+  });
+
+  test('once one of them has passed, the other one says nothing more', async () => {
+    for (const [whole, each] of [
+      [100, 110],
+      [110, 100],
+    ] as const) {
+      const came = await outcome(() =>
+        policy(timeout(whole, { grace: 50 }), timeout(each, { grace: 5 })).settle(() => deaf(1_000)),
+      );
+      expect(came).toMatchObject({ at: whole < each ? 150 : 105, error: { timeoutMs: 100, abandoned: true } });
+    }
+    expect(times('timeout:fired')).toEqual([
+      ['timeout:fired', 100],
+      ['timeout:fired', 100],
+    ]);
   });
 
   test('the one of the call passes in the grace of the attempt’s: it comes out, and the grace that ends first lets go', async () => {
@@ -380,6 +408,20 @@ describe('P5.3 from the abort on the attempt has `grace`', () => {
     expect(came.ok || came.error).toBe(own);
   });
 
+  test('an error that came before the abort is late as well, if the cleanups do not end within it', async () => {
+    const own = new Error('own');
+    const came = await outcome(() =>
+      timeout(100).settle((s) => {
+        s.defer(() => deaf(200));
+        expect(s.signal.aborted).toBe(false); // its own failure aborts it
+        throw own;
+      }),
+    );
+    expect(came).toMatchObject({ at: 125, stoppedBy: 'deadline', error: { code: 'TIMEOUT', abandoned: true } });
+    expect(told('timeout:abandoned')).toMatchObject([{ error: came.ok || came.error }]);
+    expect(told('timeout:late')).toMatchObject([{ at: 200, ok: false, error: own }]);
+  });
+
   test('children are waited for within it', async () => {
     const came = await outcome(() =>
       timeout(100).settle((s) => {
@@ -541,6 +583,49 @@ describe('P5.4 then the caller is let go', () => {
       expect(told('timeout:fired')).toHaveLength(first === 'timeout' ? 1 : 0);
     },
   );
+
+  test('its cleanups see what the body came to, and that it was cancelled: nothing is recovered in it', async () => {
+    const own = new Error('own');
+    for (const [end, ok] of [
+      [() => 'value', true],
+      [() => Promise.reject(own), false],
+    ] as const) {
+      const exits: unknown[] = [];
+      await outcome(() =>
+        timeout(100).settle<unknown>(async (s) => {
+          s.defer((exit) => exits.push(exit.ok, exit.value, exit.error, exit.cancelled, exit.recover('recovered')));
+          s.defer(async () => exits.push(s.signal.aborted, s.timeLeft())); // a cleanup is out of reach
+          await deaf(1_000);
+          return end();
+        }),
+      );
+      expect(exits).toEqual([false, Infinity, ok, ok ? 'value' : undefined, ok ? undefined : own, true, undefined]);
+    }
+    expect(told('timeout:late')).toMatchObject([
+      { ok: true, value: 'value' },
+      { ok: false, error: own },
+    ]);
+  });
+
+  test('nothing of it is left on the caller’s signal, though the body goes on', async () => {
+    await virtualTime(async (time) => {
+      const controller = new CountedController();
+      const call = errorOf(
+        timeout(100, { grace: 0 }).run(
+          async (s) => {
+            expect(s.signal.aborted).toBe(false);
+            await deaf(1_000);
+          },
+          { signal: controller.signal },
+        ),
+      );
+      expect(controller.listeners).toBe(1);
+      await time.advance(100);
+      await call;
+      expect([controller.listeners, counted()]).toEqual([0, 1]);
+      await time.runAll();
+    });
+  });
 
   test('a caller who cancels while the operation is being called is let go as well', async () => {
     const reason = new Error('cancelled');
@@ -882,8 +967,13 @@ describe('P5.5 while a body is abandoned, the cleanups of the scopes above it wa
 
 describe('P5.6 grace', () => {
   test('of Infinity always waits: the caller is never let go of work that still runs', async () => {
-    const came = await outcome(() => timeout(100, { grace: Infinity }).settle(() => deaf(86_400_000)));
-    expect(came).toMatchObject({ ok: true, at: 86_400_000 });
+    await virtualTime(async (time) => {
+      const call = timeout(100, { grace: Infinity }).run(() => deaf(86_400_000).then(() => time.now()));
+      await time.advance(100);
+      expect(time.pending).toBe(1); // the body's
+      await time.runAll();
+      expect(await call).toBe(86_400_000);
+    });
     expect(told('timeout:abandoned')).toEqual([]);
     expect(times('timeout:fired')).toEqual([['timeout:fired', 100]]);
   });
@@ -907,6 +997,78 @@ describe('P5.6 grace', () => {
     expect(came).toMatchObject({ at: 140, error: new Error('cancelled') });
     expect(told('timeout:fired')).toEqual([]); // it had been aborted before
   });
+});
+
+describe('whatever passes when', () => {
+  // No two things fall on one instant: each kind of time has a last digit of its own, and graces end in 0.
+  const tens = (digit: number): fc.Arbitrary<number> => fc.nat(30).map((n) => 10 * n + digit);
+  const grace = fc.constantFrom(0, 10, 50, 200, Infinity);
+  const layer = (digit: number): fc.Arbitrary<{ ms: number; grace: number } | undefined> =>
+    fc.option(fc.record({ ms: tens(digit), grace }), { nil: undefined });
+
+  const own = new Error('own');
+  const cancelled = new Error('cancelled');
+  const ways: Record<string, (s: Scope) => unknown> = {
+    value: () => 'value',
+    own: () => Promise.reject(own),
+    reason: (s) => s.throwIfAborted(),
+    envelope: (s) => Promise.reject(new Error('wrapped', { cause: s.signal.reason })),
+  };
+
+  test('a call ends with what its body comes to, or when the first grace that has begun ends; the caller’s reason goes before the call’s timeout, and that before the attempt’s', () =>
+    fc.assert(
+      fc.asyncProperty(
+        tens(1),
+        layer(2),
+        layer(3),
+        fc.option(tens(4), { nil: Infinity }),
+        fc.constantFrom(...Object.keys(ways)),
+        async (bodyMs, each, whole, cancelMs, way) => {
+          events.length = 0;
+          const controller = new AbortController();
+          const layers = policy(
+            ...(whole === undefined ? [] : [timeout(whole.ms, { grace: whole.grace })]),
+            retry({ attempts: 1 }),
+            ...(each === undefined ? [] : [timeout(each.ms, { grace: each.grace })]),
+          );
+          const came = await outcome(() => {
+            if (cancelMs < Infinity) void deaf(cancelMs).then(() => controller.abort(cancelled));
+            return layers.settle<unknown>(
+              async (s) => {
+                await deaf(bodyMs);
+                // Without an abort there is no reason to pass on.
+                return s.signal.aborted || way === 'own' ? ways[way]?.(s) : 'value';
+              },
+              { signal: controller.signal },
+            );
+          });
+
+          const wholeMs = whole?.ms ?? Infinity;
+          const eachMs = each?.ms ?? Infinity;
+          const letGo: number[] = [];
+          // What has passed already by the time of the others says nothing more.
+          if (each !== undefined && eachMs < Math.min(wholeMs, cancelMs)) letGo.push(eachMs + each.grace);
+          const stopped = Math.min(wholeMs, cancelMs);
+          if (whole !== undefined && stopped < Math.min(bodyMs, ...letGo)) letGo.push(stopped + whole.grace);
+          else if (whole === undefined && each !== undefined && cancelMs < eachMs) letGo.push(cancelMs + each.grace);
+          const at = Math.min(bodyMs, ...letGo);
+          const abandonedAt = at < bodyMs;
+          expect(came.at).toBe(at);
+          expect(times('timeout:abandoned')).toEqual(abandonedAt ? [['timeout:abandoned', at]] : []);
+          expect(times('timeout:late')).toEqual(abandonedAt ? [['timeout:late', bodyMs]] : []);
+
+          const passed = [cancelMs, wholeMs, eachMs].findIndex((ms) => ms <= at);
+          const ended = passed >= 0 && (abandonedAt || way === 'reason' || way === 'envelope');
+          if (!ended) expect(came).toMatchObject(way === 'own' ? { error: own } : { ok: true, value: 'value' });
+          else if (passed === 0) expect(came.ok || came.error).toBe(cancelled);
+          else {
+            const timeoutMs = passed === 1 ? wholeMs : eachMs;
+            expect(came).toMatchObject({ error: { code: 'TIMEOUT', timeoutMs, abandoned: abandonedAt } });
+          }
+        },
+      ),
+      { seed, numRuns: 1_000 },
+    ));
 });
 
 describe('P5.7 an attempt that was ended by an attempt’s timeout has failed with a TimeoutError, which is ambiguous', () => {
@@ -970,49 +1132,60 @@ describe('P5.7 an attempt that was ended by an attempt’s timeout has failed wi
 describe('P2.7 in the async context of the call, whichever timer has woken it', () => {
   const storage = new AsyncLocalStorage<string>();
 
-  test('runs what follows an abandoned attempt: hooks, predicates, attempts, cleanups; so does what follows a cancellation', async () => {
-    const seen: string[] = [];
-    const note = (place: string): undefined => void seen.push(`${place}: ${storage.getStore()}`);
-    const layers = policy(
-      retry({
-        attempts: 3,
-        idempotent: true,
-        retryIf: () => note('retryIf'),
-        backoff: () => {
-          note('backoff');
-          return 10;
-        },
-        onRetry: () => note('onRetry'),
-      }),
-      breaker({ judge: () => note('judge') }),
-      timeout(100, { grace: 0 }),
-    );
-    const controller = new AbortController();
-    await virtualTime(async (time) => {
-      const calls = ['a', 'b'].map((name) =>
-        storage.run(name, () =>
-          layers.settle(
-            async (s) => {
-              note(`attempt ${s.attempt}`);
-              s.defer(() => note('cleanup'));
-              await deaf(1_000);
-            },
-            { signal: controller.signal },
-          ),
-        ),
+  test.each(['with', 'without'])(
+    'runs what follows an abandoned attempt, and what follows a cancellation: hooks, predicates, attempts, cleanups; %s a breaker',
+    async (breakers) => {
+      const seen: string[] = [];
+      const note = (place: string): undefined => void seen.push(`${place}: ${storage.getStore()}`);
+      const layers = policy(
+        retry({
+          attempts: 3,
+          idempotent: true,
+          retryIf: () => note('retryIf'),
+          backoff: () => {
+            note('backoff');
+            return 10;
+          },
+          onRetry: () => note('onRetry'),
+        }),
+        ...(breakers === 'with' ? [breaker({ judge: () => note('judge') })] : []),
+        timeout(100, { grace: 0 }),
       );
-      await storage.run('nobody', async () => {
-        await time.advance(150);
-        controller.abort(new Error('cancelled'));
-        await time.runAll();
+      const controller = new AbortController();
+      await virtualTime(async (time) => {
+        const calls = ['a', 'b'].map((name) =>
+          storage.run(name, () =>
+            layers.settle(
+              async (s) => {
+                note(`attempt ${s.attempt}`);
+                s.defer(() => note('cleanup'));
+                await deaf(1_000);
+              },
+              { signal: controller.signal },
+            ),
+          ),
+        );
+        await storage.run('nobody', async () => {
+          await time.advance(150);
+          controller.abort(new Error('cancelled'));
+          await time.runAll();
+        });
+        await Promise.all(calls);
       });
-      await Promise.all(calls);
-    });
-    expect(seen.filter((line) => !/: [ab]$/.test(line))).toEqual([]);
-    expect(new Set(seen.map((line) => line.split(':')[0]))).toEqual(
-      new Set(['attempt 1', 'attempt 2', 'judge', 'retryIf', 'backoff', 'onRetry', 'cleanup']),
-    );
-  });
+      expect(seen.filter((line) => !/: [ab]$/.test(line))).toEqual([]);
+      expect(new Set(seen.map((line) => line.split(':')[0]))).toEqual(
+        new Set([
+          ...(breakers === 'with' ? ['judge'] : []),
+          'attempt 1',
+          'attempt 2',
+          'retryIf',
+          'backoff',
+          'onRetry',
+          'cleanup',
+        ]),
+      );
+    },
+  );
 });
 
 describe('P5.2 on real time', () => {
@@ -1098,28 +1271,22 @@ describe('P5.2 on a platform whose time is driven by hand', () => {
       return { ...(await original<object>()), now, setTimer, clearTimer };
     });
     vi.resetModules();
-    const fresh = (await import('./timeout.ts')).timeout(durationMs, { exact });
+    // A body that reads its signal, or its deadline, has the clock read for it.
+    const fresh = (await import('./timeout.ts')).timeout(durationMs, { exact, grace: 0 });
     platform.earlyMs = earlyMs;
     const late: number[] = [];
     const calls: Promise<unknown>[] = [];
+    const bodies = Promise.withResolvers<void>();
     for (let i = 0; i < 20; i++) {
       await platform.advanceTo(platform.timeMs + ((i * 7.3) % 11));
-      const startedMs = platform.timeMs;
-      const run = fresh.run(
-        (s) =>
-          new Promise<void>((_, reject) =>
-            s.signal.addEventListener('abort', () => {
-              late.push(platform.timeMs - startedMs - durationMs);
-              reject(s.signal.reason as Error);
-            }),
-          ),
-      );
-      calls.push(errorOf(run));
+      const dueMs = platform.timeMs + durationMs;
+      const call = fresh.run((s) => (i % 2 === 0 ? bodies.promise : s.sleep(Infinity)));
+      calls.push(errorOf(call).then(() => late.push(platform.timeMs - dueMs)));
       await nextTurn();
     }
     await platform.advanceTo(platform.timeMs + durationMs + 100);
     await Promise.all(calls);
-    expect(late).toHaveLength(20);
+    bodies.resolve();
     return late;
   }
 
