@@ -12,6 +12,29 @@ async function failingCleanup(error: unknown, name?: string): Promise<void> {
   await expect(scope({ name }, (s) => s.defer(fail))).rejects.toBe(error);
 }
 
+const EVENTS = [
+  'scope:cleanup-failed',
+  'scope:cleanup-overran',
+  'scope:discarded',
+  'call:start',
+  'call:end',
+  'call:disposal-failed',
+  'attempt:start',
+  'attempt:end',
+  'timeout:fired',
+  'timeout:abandoned',
+  'timeout:late',
+  'retry:scheduled',
+  'retry:gave-up',
+  'retry:nested',
+  'policy:warning',
+  'budget:empty',
+  'breaker:transition',
+  'breaker:refused',
+  'bulkhead:refused',
+  'fallback:used',
+] as const satisfies readonly (keyof EventMap)[];
+
 describe('onEvent', () => {
   test('hands each event of its kind to the listener, until disposed of', async () => {
     const seen: EventMap['scope:cleanup-failed'][] = [];
@@ -45,7 +68,7 @@ describe('onEvent', () => {
     expect(seen[1]).toBe(seen[0]);
   });
 
-  test.each(['scope:cleanup-failed', 'scope:cleanup-overran', 'scope:discarded'] as const)('knows %s', (event) => {
+  test.each(EVENTS)('knows %s', (event) => {
     expect(() => onEvent(event, () => {})[Symbol.dispose]()).not.toThrow();
   });
 
@@ -66,7 +89,7 @@ describe('onEvent', () => {
         code: 'BAD_OPTION',
         option: 'onEvent',
         given: event,
-        expected: 'one of scope:cleanup-failed, scope:cleanup-overran, scope:discarded',
+        expected: `one of ${EVENTS.join(', ')}`,
       }),
     );
   });
