@@ -16,7 +16,7 @@
 export { abandoned } from './run/abandoned.ts';
 export { attemptsOf, explain, stoppedBy, type AttemptReport, type StoppedBy } from './run/history.ts';
 export type { RunOptions } from './run/layer.ts';
-export { policy, Policy, type FallbackOf, type PolicyOutcome } from './run/policy.ts';
+export { policy, Policy, type BindOptions, type FallbackOf, type PolicyOutcome } from './run/policy.ts';
 export type {
   AttemptEndEvent,
   AttemptStartEvent,

@@ -9,6 +9,7 @@ import {
   TimeoutError,
   type Duration,
 } from '../../foundation/index.ts';
+import { refusePromise } from '../../scope/frame.ts';
 import type { Classification } from '../../verdict/index.ts';
 import type { Attempt } from '../run/attempt.ts';
 import type { AttemptRecord } from '../run/history.ts';
@@ -182,7 +183,11 @@ class BreakerGate implements Gate {
   private judged(effect: Effect, failed: AttemptRecord | null): Effect {
     if (this.judge === undefined) return effect;
     const outcome = { ok: failed === null, error: failed?.error, classification: failed?.classification, effect };
-    return this.judge(Object.freeze(outcome)) ?? effect;
+    const said = this.judge(Object.freeze(outcome)) ?? effect;
+    refusePromise('judge', said);
+    const known = said === 'success' || said === 'failure' || said === 'neither';
+    checkOption(known, 'judge', said, "a function that gives 'success', 'failure', 'neither' or undefined");
+    return said;
   }
 
   /** P6.6. */

@@ -23,7 +23,7 @@ export class BulkheadFullError extends LeanError {
   readonly reason: BulkheadRefusal;
 
   constructor(bulkhead: string, limit: number, queue: number, reason: BulkheadRefusal) {
-    super(`${bulkhead} has ${limit} permits and ${queue} places to wait: ${SAYS[reason]}`);
+    super(`${bulkhead} has ${count(limit, 'permit')} and ${count(queue, 'place')} to wait: ${SAYS[reason]}`);
     this.bulkhead = bulkhead;
     this.limit = limit;
     this.queue = queue;
@@ -34,3 +34,5 @@ export class BulkheadFullError extends LeanError {
     return 'BulkheadFullError';
   }
 }
+
+const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;

@@ -127,7 +127,7 @@ describe('P7.1 at most `limit` attempts run at once', () => {
       expect(error).toMatchObject({
         name: 'BulkheadFullError',
         code: 'BULKHEAD_FULL',
-        message: 'database has 1 permits and 0 places to wait: all are taken',
+        message: 'database has 1 permit and 0 places to wait: all are taken',
         bulkhead: 'database',
         limit: 1,
         queue: 0,
@@ -452,7 +452,7 @@ describe('P7.4 a waiter leaves the queue at once', () => {
     const slots = bulkhead({ limit: 1, queue: 1 });
     const sleepers = [
       () => policy(timeout(50), slots).run(() => expect.fail('ran')),
-      () => policy(retry(), timeout(50), slots).run(() => expect.fail('ran'), { idempotent: false }),
+      () => policy(retry({ attempts: 1 }), timeout(50), slots).run(() => expect.fail('ran')),
       () => scope({ timeout: 50 }, (s) => slots.run(() => expect.fail('ran'), { signal: s })),
     ];
     for (const sleeper of sleepers) {
@@ -485,7 +485,7 @@ describe('P7.4 a waiter leaves the queue at once', () => {
         error: {
           code: 'BULKHEAD_FULL',
           reason: 'maxWait',
-          message: 'bulkhead has 1 permits and 1 places to wait: none came free within maxWait',
+          message: 'bulkhead has 1 permit and 1 place to wait: none came free within maxWait',
         },
       });
       await time.runAll();
@@ -594,7 +594,7 @@ describe('P7.5 a waiter that cannot make its deadline is refused at once', () =>
       expect(outcome).toMatchObject({
         stoppedBy: 'refused',
         error: {
-          message: 'database has 1 permits and 5 places to wait: the wait would be longer than the deadline allows',
+          message: 'database has 1 permit and 5 places to wait: the wait would be longer than the deadline allows',
         },
       });
       await first;

@@ -1,5 +1,6 @@
 /** The layer `failWhen`. What it does is in the run: a result that it judges a failure is one for every layer around it. */
 import { checkFunction } from '../../foundation/index.ts';
+import { refusePromise } from '../../scope/frame.ts';
 import type { Judge } from '../run/layer.ts';
 import { Policy } from '../run/policy.ts';
 
@@ -21,7 +22,11 @@ export function failWhen(isFailure: (result: any) => boolean): Policy {
   checkFunction('failWhen', isFailure);
   const layer: Judge = {
     kind: 'judge',
-    isFailure,
+    isFailure: (result) => {
+      const answer: unknown = isFailure(result);
+      refusePromise('failWhen', answer);
+      return Boolean(answer);
+    },
     toString: () => 'failWhen',
   };
   return new Policy([layer]);

@@ -4,6 +4,7 @@
  */
 import { checkOption, clock, rangeOf } from '../../foundation/index.ts';
 import type { Budget } from '../../budget/index.ts';
+import { refusePromise } from '../../scope/frame.ts';
 import { Attempt } from '../run/attempt.ts';
 import type { Call } from '../run/call.ts';
 import { codeOf, isRefusal, type AttemptRecord, type StoppedBy } from '../run/history.ts';
@@ -76,16 +77,21 @@ export class RetryDecision implements RetryLayer {
     const { attempts, retryIf, retryOn } = this.settings;
     if (failed.number >= attempts) return 'attempts';
     if (failed.abandoned && this.idempotent(call) !== true) return this.ambiguous(call, failed);
-    const said = retryIf?.(failed.error, this.context(call, failed));
-    if (said !== undefined) return said ? undefined : 'verdict';
-
     const { verdict, code } = failed.classification;
-    if (code === 'COMMIT_UNKNOWN') return 'ambiguous';
+    if (code === 'COMMIT_UNKNOWN') return 'ambiguous'; // whatever anybody says
+    const said = retryIf?.(failed.error, this.context(call, failed));
+    if (said !== undefined) {
+      refusePromise('retryIf', said);
+      checkOption(typeof said === 'boolean', 'retryIf', said, 'a function that gives true, false or undefined');
+      return said ? undefined : 'verdict';
+    }
     const named = retryOn?.some((match) => matches(match, failed.error, code)) ?? false;
     if (isRefusal(failed.error)) return named ? undefined : 'refused';
     if (retryOn !== undefined && !named) return 'verdict';
     if (verdict === 'permanent') return named ? undefined : 'verdict';
-    if (verdict === 'ambiguous' && this.idempotent(call) !== true) return this.ambiguous(call, failed);
+    // What a layer did not let run has certainly not happened.
+    if (verdict === 'ambiguous' && !failed.refused && this.idempotent(call) !== true)
+      return this.ambiguous(call, failed);
     return undefined;
   }
 

@@ -9,12 +9,15 @@ import type { Values } from '../../scope/context-key.ts';
 import { ENDED } from '../../scope/frame.ts';
 import { RunningScope } from '../../scope/scope.ts';
 import type { Call } from './call.ts';
+import type { Inside } from './inside.ts';
 import type { LayerTimer } from './layer-timer.ts';
 
 export class Attempt extends RunningScope {
   private readonly number: number;
   /** The timer of the timeout inside the retry, if there is one. */
   timer: LayerTimer | null = null;
+  /** If its operation is a call of the stage inside. */
+  inside: Inside | null = null;
   /** What the breaker gave it. */
   ticket = 0;
   /** When it was let in, on the monotonic clock; `null` when nothing needed the clock. */

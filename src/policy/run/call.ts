@@ -96,10 +96,12 @@ export class Call implements Settings {
     if (stage.timesCalls || callStart.observed || callEnd.observed)
       this.startedMs = this.options?.outer?.call.startedMs ?? clock.now();
     if (this.link !== null) this.reason = this.link.hang();
-    if (this.options?.outer !== undefined) enters(this.options.outer, this);
+    if (this.options?.outer !== undefined) this.options.outer.inside!.calls.push(this);
     if (callStart.observed && stage.outermost) callStart.emit({ name: this.name }); // a listener may abort it
     if (this.reason !== NONE) return this.soon(() => this.giveUp(this.reason, null, this.abortedBy))!;
-    if (stage.hasHook || (stage.detaches && stage.retry?.followsAbandoned(this) === true))
+    // A timer may set off the next attempt: after one that was abandoned, or that never began in the stage inside.
+    const byTimer = stage.detaches && stage.retry !== null;
+    if (stage.hasHook || (byTimer && (stage.inner !== null || stage.retry!.followsAbandoned(this))))
       this.captured = captureContext();
     if (stage.timeout !== null) {
       this.timer = new LayerTimer(this, null);
@@ -219,7 +221,8 @@ export class Call implements Settings {
     if (this.delayMs > 0 || this.startedMs !== null || untimed || attemptStart.observed || attemptEnd.observed)
       attempt.startedMs = clock.now();
     if (this.stage.inner === null)
-      for (let outer = this.options?.outer; outer !== undefined; outer = outer.call.options?.outer) begun.add(outer);
+      for (let outer = this.options?.outer; outer !== undefined; outer = outer.call.options?.outer)
+        outer.inside!.begun = true;
     if (attemptStart.observed && this.stage.inner === null)
       attemptStart.emit({ name: this.name, number: attempt.attempt });
     let promise;
@@ -335,7 +338,7 @@ export class Call implements Settings {
 
   /** A layer of a stage inside let it not run. */
   private neverBegan(attempt: Attempt): boolean {
-    return this.stage.inner !== null && !begun.has(attempt);
+    return attempt.inside !== null && !attempt.inside.begun;
   }
 
   /** Writes down what the attempt came to, and tells the gates. */
@@ -491,8 +494,8 @@ export class Call implements Settings {
     this.awaited = null;
     // The calls inside let theirs go first: the innermost one knows the body.
     let isInside = false;
-    for (const inside of calls.get(attempt) ?? [])
-      isInside = inside.letGo({ detach }, attempt.context.reason) || isInside;
+    for (const call of attempt.inside?.calls ?? [])
+      isInside = call.letGo({ detach }, attempt.context.reason) || isInside;
     attempt.timer?.leave(); // its grace may go on, if that of the call is over
     const graces = [attempt.timer?.grace, this.timer?.grace].filter((grace) => grace != null);
     // Not the reason of its context: a body that failed before, and still unwinds, has aborted that itself.
@@ -501,7 +504,9 @@ export class Call implements Settings {
     for (const { error } of graces) if (error !== null) (error as { abandoned: boolean }).abandoned = true;
     if (!isInside) abandonedBodies.set(attempt, abandonBody(this.name, reason, detach ? null : this.above));
     attempt.context.leave(); // it is aborted, so nothing from above can tell it anything new
-    this.inContext(() => this.decide(this.attemptFailed(attempt, reason, false, true)));
+    // One that waited to be let in, in a stage inside, has left nothing behind.
+    const isLeft = !this.neverBegan(attempt);
+    this.inContext(() => this.decide(this.attemptFailed(attempt, reason, false, isLeft)));
   }
 
   /** The timeout of a stage outside has let its caller go. */
@@ -599,18 +604,6 @@ function failed(attempt: Attempt, error: unknown): unknown {
 
 /** Of abandoned attempts, but for those whose operation is a call that has abandoned its own: says that the body has settled. */
 const abandonedBodies = /* @__PURE__ */ new WeakMap<Attempt, () => void>();
-
-/** The calls of the stage inside, under way or not, that an attempt has made. */
-const calls = /* @__PURE__ */ new WeakMap<Attempt, Call[]>();
-
-function enters(outer: Attempt, call: Call): void {
-  const others = calls.get(outer);
-  if (others === undefined) calls.set(outer, [call]);
-  else others.push(call);
-}
-
-/** Attempts for which, in a stage inside, the operation was called: layers there may have let it not run. */
-const begun = /* @__PURE__ */ new WeakSet<Attempt>();
 
 /** To put something off by one turn of the microtask queue, in the async context of now. */
 const TURN = /* @__PURE__ */ Promise.resolve();

@@ -302,17 +302,23 @@ describe('refusals, within the call and before anything runs', () => {
   });
 
   test.for(each)('%s: an option that it does not know, and says which it does', ([of, call]) => {
-    const known = of === 'run' || of === 'settle' ? 'signal, idempotent, name' : 'idempotent, name';
+    const known = 'signal, idempotent, name';
     for (const option of ['Signal', 'timeout', 'attempts', '0']) {
       const error = refusal(() => call(unreached, { [option]: 1 }));
       expect(error).toMatchObject({ code: 'BAD_OPTION', option, expected: `an option of ${of}: ${known}` });
     }
   });
 
-  test.for(each.slice(2))('%s: a signal: each call has one of its own, by way of `run` or a scope', ([of, call]) => {
-    const error = refusal(() => call(unreached, { signal: new AbortController().signal }));
-    expect(error).toMatchObject({ option: 'signal', expected: `an option of ${of}: idempotent, name` });
-  });
+  test.for(each.slice(2))(
+    '%s: a signal: it is found in the arguments of each call, so it is a function',
+    ([, call]) => {
+      const error = refusal(() => call(unreached, { signal: new AbortController().signal }));
+      expect(error).toMatchObject({
+        option: 'signal',
+        expected: 'a function that finds the signal in the arguments of a call',
+      });
+    },
+  );
 
   test.for(each)('%s: a bad idempotent or name', ([, call]) => {
     for (const idempotent of [null, 0, 1, 'true', {}]) {

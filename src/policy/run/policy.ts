@@ -15,6 +15,12 @@ export type PolicyOutcome<T> = Outcome<T> & {
   readonly stoppedBy: StoppedBy | undefined;
 };
 
+/** Options of `bind` and `wrap`. */
+export interface BindOptions<A extends unknown[] = any[]> extends Omit<RunOptions, 'signal'> {
+  /** What cancels a call, found in its arguments: `(order, signal) => signal` [nothing]. */
+  readonly signal?: ((...args: A) => AbortSignal | Scope | undefined) | undefined;
+}
+
 const RUN_OPTIONS = ['signal', 'idempotent', 'name'] as const;
 
 /**
@@ -92,19 +98,19 @@ export class Policy<out F = never> {
    * Gives a function that runs `fn` in this policy.
    *
    * @param fn is given the attempt's scope before its own arguments
+   * @param options `signal` finds in the arguments of a call what cancels it
    * @example
    * const greet = retry({ attempts: 2 }).bind((s, name: string) => `${name}, attempt ${s.attempt}`);
    * await greet('Ada'); // 'Ada, attempt 1'
    */
   bind<A extends unknown[], T>(
     fn: (s: Scope, ...args: A) => T | PromiseLike<T>,
-    options: Omit<RunOptions, 'signal'> = {},
+    options: BindOptions<A & {}> = {},
   ): (...args: A) => Promise<T | F> {
     checkFunction('bind', fn);
-    const { stage } = this;
-    const told = callOptions('bind', options);
+    const start = this.starter<A, T>('bind', options);
     return function (this: unknown, ...args) {
-      return stage.start((s) => fn.call(this, s, ...args), null, told) as Promise<T | F>;
+      return start((s) => fn.call(this, s, ...args), args);
     };
   }
 
@@ -112,20 +118,39 @@ export class Policy<out F = never> {
    * Gives a function with the same parameters as `fn` that runs it in this policy. `fn` learns nothing of it; where it has to know of the signal,
    * use `bind`.
    *
+   * @param options `signal` finds in the arguments of a call what cancels it
    * @example
    * const half = retry({ attempts: 2 }).wrap((n: number) => n / 2);
    * await half(10); // 5
    */
   wrap<A extends unknown[], T>(
     fn: (...args: A) => T | PromiseLike<T>,
-    options: Omit<RunOptions, 'signal'> = {},
+    options: BindOptions<A & {}> = {},
   ): (...args: A) => Promise<T | F> {
     checkFunction('wrap', fn);
-    const { stage } = this;
-    const told = callOptions('wrap', options);
+    const start = this.starter<A, T>('wrap', options);
     return function (this: unknown, ...args) {
-      return stage.start(() => fn.apply(this, args), null, told) as Promise<T | F>;
+      return start(() => fn.apply(this, args), args);
     };
+  }
+
+  /** What starts the calls of a function that is bound to this policy. */
+  private starter<A extends unknown[], T>(
+    of: string,
+    options: BindOptions<A>,
+  ): (op: (s: Scope) => T | PromiseLike<T>, args: A) => Promise<T | F> {
+    const { stage } = this;
+    const told = callOptions(of, options);
+    const { signal } = options;
+    if (signal === undefined) return (op) => stage.start(op, null, told) as Promise<T | F>;
+    checkOption(
+      typeof signal === 'function',
+      'signal',
+      signal,
+      'a function that finds the signal in the arguments of a call',
+    );
+    // In a promise: who calls such a function expects a rejection, not a throw.
+    return async (op, args) => stage.start(op, outerOf({ signal: signal(...args) }), told) as Promise<T | F>;
   }
 
   /** The layers, outermost first, for people: `timeout 3s → retry ×4 (100ms‥5s, full jitter, budget) → breaker`. */
@@ -138,8 +163,8 @@ function outerOf({ signal }: RunOptions): Context | null {
   return signal === undefined ? null : outerContext(signal);
 }
 
-function callOptions(of: string, options: RunOptions): CallOptions {
-  checkOptions(of, of === 'run' || of === 'settle' ? RUN_OPTIONS : RUN_OPTIONS.slice(1), options);
+function callOptions(of: string, options: RunOptions | BindOptions): CallOptions {
+  checkOptions(of, RUN_OPTIONS, options);
   const { idempotent, name } = options;
   checkOption(idempotent === undefined || typeof idempotent === 'boolean', 'idempotent', idempotent, 'true or false');
   checkOption(name === undefined || typeof name === 'string', 'name', name, 'a string');

@@ -12,6 +12,7 @@ import type { Context } from '../../scope/context.ts';
 import { drive, outerContext, scopeOf, type RunningScope } from '../../scope/scope.ts';
 import type { Attempt } from './attempt.ts';
 import { Call } from './call.ts';
+import { Inside } from './inside.ts';
 import type { CallOptions, Gate, Judge, Layer, Middleware, Operation, RetryLayer, TimeoutLayer } from './layer.ts';
 
 export interface Stage {
@@ -85,7 +86,13 @@ export class FlatStage implements Stage {
   start(op: Operation, outer: Context | null, options: CallOptions | null): Promise<unknown> {
     const { inner } = this;
     const body: Operation =
-      inner === null ? op : (s) => inner.start(op, (s as Attempt).context, optionsInside(s as Attempt, options));
+      inner === null
+        ? op
+        : (s) => {
+            const attempt = s as Attempt;
+            attempt.inside = new Inside();
+            return inner.start(op, attempt.context, optionsInside(attempt, options));
+          };
     return new Call(this, body, outer, options).start();
   }
 }
