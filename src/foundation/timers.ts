@@ -28,6 +28,9 @@ export abstract class Timer extends Link {
 /** Released platform timers that may be left behind, one a list; beyond that an empty list clears its own at once. */
 const MAX_IDLE = 64;
 
+/** How many are. Those of `FixedTimers` count too: there may be as many as layers, and a program may make a layer for each call. */
+let idle = 0;
+
 const lists = /* @__PURE__ */ new Map<number, TimerList>();
 
 /** All pending timers of one duration. */
@@ -35,6 +38,8 @@ class TimerList extends List {
   /** It is among `unread`. */
   isUnread = false;
   private handle: TimerHandle | undefined;
+  /** It is released: `idle` counts it. */
+  private isIdle = false;
   private readonly durationMs: number;
 
   constructor(durationMs: number) {
@@ -46,19 +51,28 @@ class TimerList extends List {
     super.add(timer);
     if (this.handle === undefined) this.arm(this.durationMs);
     // Released while the list was empty, and to be held again: for the first only.
-    else if (this.first === timer && typeof this.handle === 'object') this.handle.ref();
+    else if (this.first === timer && typeof this.handle === 'object') {
+      this.busy();
+      this.handle.ref();
+    }
   }
 
   override remove(timer: Timer): void {
     super.remove(timer);
     if (this.first !== null) return;
-    if (typeof this.handle === 'object' && lists.size <= MAX_IDLE) this.handle.unref();
-    else this.drop();
+    if (typeof this.handle !== 'object' || idle >= MAX_IDLE) return this.drop();
+    this.handle.unref();
+    this.isIdle = true;
+    idle++;
+  }
+
+  private busy(): void {
+    if (this.isIdle) idle--;
+    this.isIdle = false;
   }
 
   /** Those that began without a look at the clock have begun now: later than in truth, so that none fires early. */
   stamp(nowMs: number): void {
-    this.isUnread = false;
     for (let timer = this.last as Timer | null; timer !== null && timer.startedMs === null;) {
       timer.startedMs = nowMs;
       timer = timer.previous as Timer | null;
@@ -70,6 +84,7 @@ class TimerList extends List {
   }
 
   private drop(): void {
+    this.busy();
     clearTimer(this.handle);
     this.handle = undefined;
     // While this list fires, another one may have taken its place.
@@ -116,7 +131,10 @@ function readClock(): void {
   const nowMs = now();
   const lists = unread;
   unread = [];
-  for (const list of lists) list.stamp(nowMs);
+  for (const list of lists) {
+    list.isUnread = false;
+    list.stamp(nowMs);
+  }
 }
 
 /**
