@@ -497,15 +497,13 @@ export class Call implements Settings {
     for (const call of attempt.inside?.calls ?? [])
       isInside = call.letGo({ detach }, attempt.context.reason) || isInside;
     attempt.timer?.leave(); // its grace may go on, if that of the call is over
-    const graces = [attempt.timer?.grace, this.timer?.grace].filter((grace) => grace != null);
     // Not the reason of its context: a body that failed before, and still unwinds, has aborted that itself.
-    const reason = graces[0]?.error ?? this.reason;
-    // The errors become the caller's only now.
-    for (const { error } of graces) if (error !== null) (error as { abandoned: boolean }).abandoned = true;
-    if (!isInside) abandonedBodies.set(attempt, abandonBody(this.name, reason, detach ? null : this.above));
-    attempt.context.leave(); // it is aborted, so nothing from above can tell it anything new
+    const reason = (attempt.timer?.grace ?? this.timer?.grace)?.error ?? this.reason;
     // One that waited to be let in, in a stage inside, has left nothing behind.
     const isLeft = !this.neverBegan(attempt);
+    if (isLeft) tellAbandoned(attempt);
+    if (!isInside) abandonedBodies.set(attempt, abandonBody(this.name, reason, detach ? null : this.above));
+    attempt.context.leave(); // it is aborted, so nothing from above can tell it anything new
     this.inContext(() => this.decide(this.attemptFailed(attempt, reason, false, isLeft)));
   }
 
@@ -600,6 +598,16 @@ export class Call implements Settings {
 function failed(attempt: Attempt, error: unknown): unknown {
   attempt.bodyThrew(error);
   return attempt.call.close(attempt);
+}
+
+/** Says so in the errors of the timeouts that have passed, of those in stages outside too: they become the caller's only now. */
+function tellAbandoned(attempt: Attempt): void {
+  for (let at: Attempt | undefined = attempt; at !== undefined; at = at.call.options?.outer) {
+    for (const timer of [at.timer, at.call.timer]) {
+      const error = timer?.grace?.error;
+      if (error != null) (error as { abandoned: boolean }).abandoned = true;
+    }
+  }
 }
 
 /** Of abandoned attempts, but for those whose operation is a call that has abandoned its own: says that the body has settled. */

@@ -965,6 +965,40 @@ describe('P5.5 while a body is abandoned, the cleanups of the scopes above it wa
   });
 });
 
+describe('P5.4 a body in a stage inside, behind a layer of one’s own, is abandoned once, whichever timeout lets go', () => {
+  const own = layer({ name: 'own', run: (next) => next() });
+
+  test.each<[string, number, number, (slots: Policy) => Policy[]]>([
+    ['the outer one, at once', 50, 50, (slots) => [timeout(50, { grace: 0 }), own, slots, timeout(100)]],
+    ['both, after equal graces', 50, 75, (slots) => [timeout(50), own, slots, timeout(100)]],
+    ['both, the inner grace shorter', 50, 60, (slots) => [timeout(50), own, slots, timeout(100, { grace: 10 })]],
+    ['both, the outer grace shorter', 50, 60, (slots) => [timeout(50, { grace: 10 }), own, slots, timeout(100)]],
+    ['the outer one, which has no other inside', 50, 75, (slots) => [timeout(50), own, slots]],
+    ['the outer one, with the permit outside', 50, 75, (slots) => [timeout(50), slots, own]],
+    ['the outer one, around two retries', 50, 75, (slots) => [timeout(50), slots, retry(), retry()]],
+    ['the inner one', 50, 75, (slots) => [timeout(100), own, slots, timeout(50)]],
+    ['the inner one, with the permit outside', 50, 75, (slots) => [timeout(100), slots, own, timeout(50)]],
+    ['the inner one, when the outer one has passed too', 60, 75, (slots) => [timeout(60), own, slots, timeout(50)]],
+  ])('%s', async (_, timeoutMs, letGo, layers) => {
+    const slots = bulkhead({ limit: 1 });
+    await virtualTime(async (time) => {
+      const closed: number[] = [];
+      const ended = scope(async (s) => {
+        s.defer(() => void closed.push(time.now()));
+        const came = await policy(...layers(slots)).settle(() => deaf(1_000), { signal: s, idempotent: false });
+        expect([time.now(), counted(), slots.inFlight]).toEqual([letGo, 1, 1]);
+        expect(came).toMatchObject({ stoppedBy: 'deadline', error: { code: 'TIMEOUT', timeoutMs, abandoned: true } });
+      });
+      await time.runAll();
+      await ended;
+      expect([closed, counted(), slots.inFlight]).toEqual([[1_000], 0, 0]);
+    });
+    expect(times('timeout:abandoned')).toEqual([['timeout:abandoned', letGo]]);
+    expect(told('timeout:abandoned')).toMatchObject([{ error: { abandoned: true } }]);
+    expect(times('timeout:late')).toEqual([['timeout:late', 1_000]]);
+  });
+});
+
 describe('P5.6 grace', () => {
   test('of Infinity always waits: the caller is never let go of work that still runs', async () => {
     await virtualTime(async (time) => {
