@@ -80,9 +80,10 @@ export class Budget {
  */
 export function budget(options: BudgetOptions = {}): Budget {
   checkOptions('budget', ['ratio', 'initial', 'cap', 'trickle', 'name'], options);
-  const { ratio = 0.2, cap = 100, initial = Math.min(100, cap), trickle = 1, name } = options;
+  const { ratio = 0.2, cap = 100, trickle = 1, name } = options;
   checkTokens('ratio', ratio, 0, Number.MAX_SAFE_INTEGER);
   checkTokens('cap', cap, 1, Number.MAX_SAFE_INTEGER);
+  const { initial = Math.min(100, cap) } = options;
   checkTokens('initial', initial, 0, cap);
   checkTokens('trickle', trickle, 0, Number.MAX_SAFE_INTEGER);
   checkOption(name === undefined || typeof name === 'string', 'name', name, 'a string');
