@@ -196,7 +196,7 @@ describe('P3.4 the verdict', () => {
       async () => false,
       async () => throws(new Error('late'))(),
     ]) {
-      const { outcome, runs } = await ended(retry({ retryIf: retryIf as () => boolean }), { error: unknown });
+      const { outcome, runs } = await ended(retry({ retryIf: retryIf as () => never }), { error: unknown });
       expect([outcome, runs]).toMatchObject([
         { error: { code: 'BAD_OPTION', option: 'retryIf' }, stoppedBy: 'verdict' },
         1,
