@@ -15,7 +15,9 @@ export interface Difference {
 const SCHEDULES = 200;
 
 export type Verdict =
-  | { readonly same: true; readonly schedules: number } | { readonly skipped: string } | { readonly differs: Difference };
+  | { readonly same: true; readonly schedules: number }
+  | { readonly skipped: string }
+  | { readonly differs: Difference };
 
 export async function check(script: Script): Promise<Verdict> {
   const expected = interpret(script, seededRandom(script.seed));

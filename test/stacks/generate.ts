@@ -320,8 +320,6 @@ class Generator {
 }
 
 /** Without what is undefined: a script is JSON. */
-type Clean<T> = { [K in keyof T]: T[K] } extends infer O ? { [K in keyof O]: Exclude<O[K], undefined> } : never;
-
-function clean<const T extends object>(it: T): Clean<T> {
-  return Object.fromEntries(Object.entries(it).filter(([, value]) => value !== undefined)) as Clean<T>;
+function clean<T extends object>(it: T): T {
+  return Object.fromEntries(Object.entries(it).filter(([, value]) => value !== undefined)) as T;
 }

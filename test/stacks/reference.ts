@@ -89,7 +89,7 @@ class Context {
     if (this.reason) return;
     const whole = this.#unaborted();
     for (const context of whole) context.reason = reason;
-    for (const context of whole) for (const listener of [...context.#listeners]) listener();
+    for (const context of whole) for (const listener of context.#listeners) listener();
   }
 
   #unaborted(): Context[] {
@@ -209,15 +209,18 @@ class Reference {
     this.#random = random;
     this.#budgets = script.budgets.map((budget) => new Budget(budget));
     this.#breakers = script.breakers.map(
-      (breaker, i) =>
-        new Breaker(breaker, this.#world, (from, to) => this.#note(`breaker ${i}`, `${from} → ${to}`)),
+      (breaker, i) => new Breaker(breaker, this.#world, (from, to) => this.#note(`breaker ${i}`, `${from} → ${to}`)),
     );
     this.#bulkheads = script.bulkheads.map((bulkhead) => new Bulkhead(bulkhead, this.#world));
     for (const layer of script.stacks.flat())
       if (layer.type === 'retry')
         this.#budgetOf.set(
           layer,
-          typeof layer.budget === 'number' ? this.#budgets[layer.budget] : layer.budget ? new Budget(layer.budget) : undefined,
+          typeof layer.budget === 'number'
+            ? this.#budgets[layer.budget]
+            : layer.budget
+              ? new Budget(layer.budget)
+              : undefined,
         );
   }
 
@@ -413,8 +416,10 @@ class Reference {
   // --- layers
 
   /** P3. */
-  #retry(layer: RetryScript, inside: Place, done: Done): void {
+  #retry(layer: RetryScript, inside: Place, told: Done): void {
     const { call, context } = inside;
+    let ran = false;
+    const done: Done = (out) => told({ ...out, ran });
     const budget = this.#budgetOf.get(layer);
     let number = 0;
     let waited = 0;
@@ -425,6 +430,7 @@ class Reference {
       this.#enter({ ...inside, retried: true }, ended);
     };
     const ended = (out: Out): void => {
+      ran ||= out.ran === true;
       if (number > 1 && !out.ran) budget?.add(1); // P3.11
       if (!out.fault) {
         if (number === 1) budget?.deposit();
@@ -485,16 +491,17 @@ class Reference {
 
   /** P3.4: why it is not retried, if it is not. */
   #verdict(layer: RetryScript, out: Out, fault: Fault, idempotent: boolean | undefined): string | undefined {
+    if (fault.known.code === 'COMMIT_UNKNOWN') return 'ambiguous';
     const asked = layer.retryIf?.[fault.kind];
     if (asked !== undefined) return asked ? undefined : 'verdict';
     const named = layer.retryOn?.some((match) =>
       match === 'TypeError' ? fault.kind === 'bug' : match === fault.known.code,
     );
     if (out.refused && !named) return 'refused';
-    if (fault.known.code === 'COMMIT_UNKNOWN') return 'ambiguous';
     if (layer.retryOn && !named) return 'verdict';
     if (fault.known.verdict === 'permanent' && !named) return 'verdict';
-    if (fault.known.verdict === 'ambiguous' && idempotent !== true) {
+    // What a layer did not let run has certainly not happened.
+    if (fault.known.verdict === 'ambiguous' && out.ran && idempotent !== true) {
       this.#warn(layer, idempotent);
       return 'ambiguous';
     }
@@ -533,7 +540,8 @@ class Reference {
       const fault = new Fault(label, 'CircuitOpenError', { ...REFUSED, code: 'CIRCUIT_OPEN' }, answer);
       return done({ fault, refused: true, ran: false });
     }
-    const pass: Pass = typeof answer === 'number' ? { at: this.#world.now, began: undefined, period: undefined } : answer;
+    const pass: Pass =
+      typeof answer === 'number' ? { at: this.#world.now, began: undefined, period: undefined } : answer;
     this.#enter({ ...inside, letIn: [...inside.letIn, pass] }, (out) => {
       breaker.settle(pass, this.#effect(which, pass, inside, out));
       done(out);
@@ -577,7 +585,8 @@ class Reference {
       return letIn();
     }
     if (bulkhead.waiting >= queue) return refuse('full');
-    const rank = priority === 'caller' && call.caller.scope ? call.caller.priority : priority === 'attempt' ? call.attempt : 0;
+    const rank =
+      priority === 'caller' && call.caller.scope ? call.caller.priority : priority === 'attempt' ? call.attempt : 0;
     if (this.#world.exceeds(this.#world.now + bulkhead.expectedWait(rank), context.deadline)) return refuse('deadline');
     const stopWaiting = (): void => {
       this.#world.stop(timer);
@@ -615,7 +624,13 @@ class Reference {
       const fault = this.#fault(fn.fails, `${call.number}.fallback`);
       fault.keep(first);
       if (fault.kind !== 'frozen' && !fault.isPrimitive && fault !== first) fault.cause ??= first;
-      done({ fault, ran: out.ran === true, abandoned: out.abandoned === true, body: out.body, stoppedBy: out.stoppedBy });
+      done({
+        fault,
+        ran: out.ran === true,
+        abandoned: out.abandoned === true,
+        body: out.body,
+        stoppedBy: out.stoppedBy,
+      });
     });
   }
 
@@ -763,7 +778,9 @@ function abortedBy({ by }: Reason): string {
 
 /** The order that a policy makes one run of; others are runs in runs. */
 export function isUsual(layers: readonly LayerScript[]): boolean {
-  const text = layers.map((layer) => layer.type === 'fallback' ? 'x' : layer.type.slice(0, layer.type[0] === 'b' ? 2 : 1)).join('');
+  const text = layers
+    .map((layer) => (layer.type === 'fallback' ? 'x' : layer.type.slice(0, layer.type[0] === 'b' ? 2 : 1)))
+    .join('');
   return /^x*t?r?(br)?(bu)?(br)?t?f?$/.test(text);
 }
 

@@ -221,9 +221,7 @@ class Execution {
 
   #breaker({ cooldowns, judge, ...options }: BreakerScript, name: string): Breaker {
     const cooldown: BreakerOptions['cooldown'] =
-      cooldowns.length === 1
-        ? cooldowns[0]
-        : (opens) => cooldowns[Math.min(opens, cooldowns.length) - 1] as number;
+      cooldowns.length === 1 ? cooldowns[0] : (opens) => cooldowns[Math.min(opens, cooldowns.length) - 1] as number;
     return breaker({
       ...options,
       cooldown,
@@ -268,7 +266,7 @@ class Execution {
       backoff: backoffOf(layer.backoff),
       retryOn: layer.retryOn?.map((match: Match) => (match === 'TypeError' ? TypeError : match)),
       idempotent: layer.idempotent,
-      budget: typeof layer.budget === 'number' ? (this.#budgets[layer.budget] as Budget) : layer.budget,
+      budget: typeof layer.budget === 'number' ? this.#budgets[layer.budget] : layer.budget,
       maxElapsed: layer.maxElapsed,
       minAttemptTime: layer.minAttemptTime,
       maxRetryAfter: layer.maxRetryAfter,
@@ -364,7 +362,7 @@ class Execution {
         try {
           resolve(this.#end(end, site, s));
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
       };
       const waiting = new AbortController();
@@ -404,7 +402,7 @@ class Execution {
       case 'reason':
         throw s.signal.reason;
       case 'envelope':
-        throw new Error('envelope', { cause: s.signal.reason });
+        throw envelope(s.signal.reason, end.depth);
     }
   }
 
@@ -470,6 +468,12 @@ class Execution {
     if (it instanceof Result) return String(it.judged);
     return this.#kinds.get(it as object) ?? (it as Error).name;
   }
+}
+
+/** How Node's own functions report an abort. */
+function envelope(reason: unknown, depth: number): Error {
+  const cause = depth === 1 ? reason : envelope(reason, depth - 1);
+  return new Error('envelope', { cause });
 }
 
 /** Does it when the time has come, on virtual time, linked to nothing but `signal`. */

@@ -32,12 +32,12 @@ export type JudgedKind = 'status 503' | 'status 429' | 'status 404' | 'odd';
 export interface Thrown {
   readonly kind: ErrorKind;
   /** Of a busy one. */
-  readonly retryAfter?: number;
+  readonly retryAfter?: number | undefined;
 }
 
 export type End =
-  | { readonly as: 'value'; readonly disposable?: boolean }
-  | { readonly as: 'judged'; readonly kind: JudgedKind; readonly disposable?: boolean }
+  | { readonly as: 'value'; readonly disposable?: boolean | undefined }
+  | { readonly as: 'judged'; readonly kind: JudgedKind; readonly disposable?: boolean | undefined }
   | { readonly as: 'error'; readonly error: Thrown };
 
 /** What ends an operation that has been aborted; the abort reason, or an error around it, besides. */
@@ -45,10 +45,10 @@ export type AbortEnd = End | { readonly as: 'reason' } | { readonly as: 'envelop
 
 export interface CleanupScript {
   /** It takes so long; without it, it is a plain function. */
-  readonly after?: number;
-  readonly fails?: Thrown;
+  readonly after?: number | undefined;
+  readonly fails?: Thrown | undefined;
   /** Asks for recovery, which a cancelled scope refuses. */
-  readonly recovers?: boolean;
+  readonly recovers?: boolean | undefined;
 }
 
 /** What the operation does at one attempt. */
@@ -56,10 +56,10 @@ export interface AttemptScript {
   /** In the order in which they are registered. */
   readonly cleanups: readonly CleanupScript[];
   /** When it settles; without it, it throws or returns at once, not by a promise. */
-  readonly after?: number;
+  readonly after?: number | undefined;
   readonly end: End;
   /** What it does when it is aborted; without it, it does not listen. */
-  readonly onAbort?: { readonly after: number; readonly end: AbortEnd };
+  readonly onAbort?: { readonly after: number; readonly end: AbortEnd } | undefined;
 }
 
 export type JitterScript = 'none' | 'full' | 'equal' | number;
@@ -85,23 +85,30 @@ export interface BudgetScript {
 }
 
 /** Codes of errors, and the class TypeError. */
-export type Match = 'TIMEOUT' | 'CIRCUIT_OPEN' | 'BULKHEAD_FULL' | 'COMMIT_UNKNOWN' | 'ECONNRESET' | 'E_ODD' | 'TypeError';
+export type Match =
+  | 'TIMEOUT'
+  | 'CIRCUIT_OPEN'
+  | 'BULKHEAD_FULL'
+  | 'COMMIT_UNKNOWN'
+  | 'ECONNRESET'
+  | 'E_ODD'
+  | 'TypeError';
 
 export interface RetryScript {
   readonly type: 'retry';
   readonly attempts: number;
   readonly backoff: BackoffScript;
-  readonly retryOn?: readonly Match[];
+  readonly retryOn?: readonly Match[] | undefined;
   /** By kind of error; the verdict for those that are not here. */
-  readonly retryIf?: Readonly<Record<string, boolean>>;
-  readonly idempotent?: boolean;
+  readonly retryIf?: Readonly<Record<string, boolean>> | undefined;
+  readonly idempotent?: boolean | undefined;
   /** One of its own; a shared one, by number; none. */
   readonly budget: BudgetScript | number | false;
-  readonly maxElapsed?: number;
-  readonly minAttemptTime?: number;
-  readonly maxRetryAfter?: number;
+  readonly maxElapsed?: number | undefined;
+  readonly minAttemptTime?: number | undefined;
+  readonly maxRetryAfter?: number | undefined;
   /** `onRetry` throws when it is told of this attempt. */
-  readonly onRetryThrows?: number;
+  readonly onRetryThrows?: number | undefined;
 }
 
 export interface TimeoutScript {
@@ -112,10 +119,14 @@ export interface TimeoutScript {
   readonly detach: boolean;
 }
 
+export interface FallbackFunction {
+  readonly fails?: Thrown | undefined;
+}
+
 export interface FallbackScript {
   readonly type: 'fallback';
-  /** Without it, a value. `after`: by a promise; it listens to its signal if `listens`. */
-  readonly fn?: { readonly after?: number; readonly listens?: boolean; readonly fails?: Thrown };
+  /** Without it, a value. */
+  readonly fn?: FallbackFunction | undefined;
 }
 
 export type LayerScript =
@@ -129,39 +140,45 @@ export type LayerScript =
 export type EffectScript = 'success' | 'failure' | 'neither';
 
 export interface BreakerScript {
-  readonly failures?: number;
-  readonly ratio?: number;
-  readonly window?: number;
-  readonly lastCalls?: number;
-  readonly minCalls?: number;
-  readonly slow?: { readonly over: number; readonly ratio: number };
+  readonly failures?: number | undefined;
+  readonly ratio?: number | undefined;
+  readonly window?: number | undefined;
+  readonly lastCalls?: number | undefined;
+  readonly minCalls?: number | undefined;
+  readonly slow?: { readonly over: number; readonly ratio: number } | undefined;
   /** After the first opening, the second …; the last one repeats. One alone is given as a duration, several as a function. */
   readonly cooldowns: readonly number[];
   readonly probes: number;
   readonly probeLease: number;
   readonly blameAfter: number;
   /** By kind of error, or 'value'. */
-  readonly judge?: Readonly<Record<string, EffectScript>>;
+  readonly judge?: Readonly<Record<string, EffectScript>> | undefined;
   readonly dryRun: boolean;
 }
 
 export interface BulkheadScript {
   readonly limit: number;
   readonly queue: number;
-  readonly maxWait?: number;
+  readonly maxWait?: number | undefined;
   /** The priority of a call is that of its caller; or its attempt's number. */
-  readonly priority?: 'caller' | 'attempt';
+  readonly priority?: 'caller' | 'attempt' | undefined;
   readonly dryRun: boolean;
+}
+
+export interface ScopeScript {
+  readonly timeout?: number | undefined;
+  readonly cleanup: boolean;
+  readonly linkBy: 'scope' | 'signal';
 }
 
 export interface CallerScript {
   readonly at: number;
   readonly stack: number;
   /** How long after the start it cancels; negative: before. */
-  readonly abortAfter?: number;
-  readonly idempotent?: boolean;
+  readonly abortAfter?: number | undefined;
+  readonly idempotent?: boolean | undefined;
   /** The call is made in a scope. */
-  readonly scope?: { readonly timeout?: number; readonly cleanup: boolean; readonly linkBy: 'scope' | 'signal' };
+  readonly scope?: ScopeScript | undefined;
   /** Read by bulkheads, given by the scope. */
   readonly priority: number;
   readonly by: 'run' | 'settle';

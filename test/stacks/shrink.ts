@@ -36,7 +36,7 @@ const TRIES = 3000;
 export async function shrink(script: Script, differs: (candidate: Script) => Promise<boolean>): Promise<Script> {
   let smallest = script;
   let tries = 0;
-  for (let progress = true; progress && tries < TRIES; ) {
+  for (let progress = true; progress && tries < TRIES;) {
     progress = false;
     for (const candidate of candidates(smallest)) {
       if (++tries > TRIES) break;
@@ -59,7 +59,7 @@ function* candidates(script: Script): Generator<Script> {
         if (!NEVER_EMPTY.has(key) || value.length > 1) yield changed(script, path, value.toSpliced(i, 1));
     const needed =
       (key === 'ratio' && path[0] !== 'breakers') ||
-      key === 'after' && (path.at(-2) === 'onAbort' || at(script, path.with(-1, 'type')) === 'timeout');
+      (key === 'after' && (path.at(-2) === 'onAbort' || at(script, [...path.slice(0, -1), 'type']) === 'timeout'));
     if (OPTIONAL.has(key) && !needed) yield changed(script, path, undefined);
     if (key === 'grace' || key === 'detach') yield everywhere(script, key, SIMPLEST[key]);
     else if (key in SIMPLEST && typeof value === typeof SIMPLEST[key]) yield changed(script, path, SIMPLEST[key]);

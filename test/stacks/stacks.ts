@@ -34,7 +34,8 @@ export async function compare(
     if ('skipped' in verdict) skipped.set(verdict.skipped, (skipped.get(verdict.skipped) ?? 0) + 1);
     else compared++;
     if ('same' in verdict && verdict.schedules > 1) reordered++;
-    if ('differs' in verdict) return { compared, skipped, reordered, finding: await minimize(index, script, verdict.differs) };
+    if ('differs' in verdict)
+      return { compared, skipped, reordered, finding: await minimize(index, script, verdict.differs) };
     onProgress(index + 1);
   }
   return { compared, skipped, reordered, finding: undefined };

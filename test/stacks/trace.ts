@@ -17,9 +17,12 @@ export class Trace {
   }
 }
 
-/** To the millionth of a millisecond: sums in another order differ in the last bits. */
+/**
+ * To the millionth of a millisecond: sums in another order differ in the last bits. A bit is added, so that what lies in the middle
+ * between two millionths (many do, fractions of 1/1024) is rounded to the same one.
+ */
 export function time(ms: number): string {
-  return String(Math.round(ms * 1e6) / 1e6);
+  return String(Math.round(ms * 1e6 + 0.1) / 1e6);
 }
 
 /** Whether both did the same. `undefined`, or the first list that differs. */
