@@ -295,6 +295,7 @@ export class Call implements Settings {
         if (error !== value) dispose(this.name, value);
       }
     }
+    if (failure !== NONE && attempt.inside !== null && attempt.inside.thrown === failure) thrown = failure;
     const released = attempt.ownContext === null ? undefined : attempt.ownContext.released();
     if (released === undefined) this.release(attempt, isLate);
     else void this.releaseLater(attempt, isLate, released);
@@ -326,7 +327,7 @@ export class Call implements Settings {
     if (attemptEnd.observed) this.tellAttemptEnd(attempt, undefined);
     if (thrown !== NONE) {
       dispose(this.name, value);
-      return this.giveUp(thrown, null, 'verdict');
+      return this.endedByHook(thrown);
     }
     if (this.history === null && retry !== null) retry.succeededAtOnce();
     else if (this.neverBegan(attempt)) retry?.giveBack();
@@ -405,6 +406,13 @@ export class Call implements Settings {
     if (!addSuppressed(error, record.error) && discarded.observed)
       discarded.emit({ name: this.name, error: record.error });
     if (record.judged && error !== record.error) dispose(this.name, record.error);
+    return this.endedByHook(error);
+  }
+
+  /** The stages outside are told, whose layers would take the error for one of the operation. */
+  private endedByHook(error: unknown): unknown {
+    const outer = this.options?.outer;
+    if (outer !== undefined) outer.inside!.thrown = error;
     return this.giveUp(error, null, 'verdict');
   }
 

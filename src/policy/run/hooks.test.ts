@@ -11,6 +11,7 @@ import {
   constant,
   failWhen,
   fallback,
+  layer,
   policy,
   retry,
   stoppedBy,
@@ -184,5 +185,66 @@ describe('P2.5 a hook that throws', () => {
       expect(error.given).toBe(given);
       expect(suppressedErrors(error)).toEqual([own]);
     }
+  });
+});
+
+describe('P2.5 a hook of a layer in a stage inside ends the call as in one stage: what has succeeded is not done again', () => {
+  const between = layer({ name: 'between', run: (next) => next() });
+  const full = bulkhead({ limit: 1, queue: 1, priority: throws(new Error('hook')) });
+
+  test.for<[string, (error: unknown) => Policy]>([
+    ['judge, behind a layer of one’s own', (error) => policy(between, breaker({ judge: throws(error) }))],
+    ['judge, behind another breaker', (error) => policy(breaker(), breaker({ judge: throws(error) }))],
+    ['failWhen, behind a layer of one’s own', (error) => policy(between, failWhen(throws(error)))],
+    [
+      'judge, two stages further in',
+      (error) => policy(between, bulkhead({ limit: 1 }), between, breaker({ judge: throws(error) })),
+    ],
+    [
+      'judge, behind a fallback that passes it on',
+      (error) => policy(fallback(throws(error)), breaker({ judge: throws(error) })),
+    ],
+  ])('%s', async ([, make]) => {
+    const hook = new Error('hook');
+    const charge = vi.fn<() => string>(() => 'charged');
+    const outcome = await policy(retry({ attempts: 3, backoff: zero, idempotent: true }), make(hook)).settle(charge);
+    expect(outcome).toMatchObject({ ok: false, error: hook, stoppedBy: 'verdict' });
+    expect(charge).toHaveBeenCalledTimes(1);
+    expect(stoppedBy(hook)).toBe('verdict');
+  });
+
+  test('priority', async () => {
+    const blocked = Promise.withResolvers<void>();
+    const first = full.run(() => blocked.promise);
+    const op = vi.fn<() => void>();
+    const outcome = await policy(retry({ attempts: 3, backoff: zero }), between, full).settle(op);
+    expect(outcome).toMatchObject({ ok: false, error: new Error('hook'), stoppedBy: 'verdict' });
+    expect(outcome.attempts).toHaveLength(1);
+    blocked.resolve();
+    await first;
+  });
+
+  test('a layer in between may do something else instead', async () => {
+    const call = policy(
+      retry({ attempts: 3, backoff: zero }),
+      fallback('instead'),
+      breaker({ judge: throws(new Error('hook')) }),
+    );
+    expect(await call.run(() => 'charged')).toBe('instead');
+  });
+
+  test('an error of the operation that comes later is one like any other', async () => {
+    let calls = 0;
+    const twice = layer({ name: 'twice', run: (next) => next().catch(next) });
+    const flaky = failWhen(() => {
+      if (++calls === 1) throw new Error('hook');
+      return false;
+    });
+    const op = vi
+      .fn<() => string>()
+      .mockReturnValueOnce('first')
+      .mockImplementationOnce(throws(new Error('own')))
+      .mockReturnValue('third');
+    expect(await policy(retry({ attempts: 3, backoff: zero }), twice, flaky).run(op)).toBe('third');
   });
 });
