@@ -319,18 +319,28 @@ describe('P6.3 half-open: `probes` calls at a time pass', () => {
     return guard;
   }
 
-  test('others are refused, with the time until a place may come free', async () => {
+  test('others are refused, to come again after another cooldown', async () => {
     await virtualTime(async (time) => {
-      const guard = await ready(time, { probeLease: 1_000 });
+      const guard = await ready(time);
       const probe = guard.run(() => deaf(300));
       await time.advance(200);
-      expect(await errorOf(guard.run(() => expect.fail('ran')))).toMatchObject({
-        state: 'half-open',
-        retryAfterMs: 800,
-      });
+      const error = await errorOf(guard.run(() => expect.fail('ran')));
+      expect(error).toMatchObject({ state: 'half-open', retryAfterMs: 100 });
       await time.advance(100);
       await probe;
       expect(guard.state).toBe('closed');
+    });
+  });
+
+  test('or when a place comes free for certain, if that is sooner', async () => {
+    await virtualTime(async (time) => {
+      const guard = await ready(time, { probeLease: 250 });
+      const probe = guard.run(() => deaf(300));
+      await time.advance(200);
+      const error = await errorOf(guard.run(() => expect.fail('ran')));
+      expect(error).toMatchObject({ state: 'half-open', retryAfterMs: 50 });
+      await time.advance(100);
+      await probe;
     });
   });
 

@@ -122,6 +122,8 @@ class BreakerGate implements Gate {
   readonly timesCalls: boolean;
   readonly blames = true;
   readonly hasHook: boolean;
+  /** The newest one. */
+  private cooldownMs = Infinity;
   private readonly blameAfterMs: number;
   private readonly judge: BreakerOptions['judge'];
   private readonly dryRun: boolean;
@@ -135,7 +137,10 @@ class BreakerGate implements Gate {
     dryRun: boolean,
     text: string,
   ) {
-    this.cell = new BreakerCell(settings);
+    this.cell = new BreakerCell({
+      ...settings,
+      cooldownMs: (opens) => (this.cooldownMs = settings.cooldownMs(opens)),
+    });
     this.timesCalls = settings.slow !== null;
     this.hasHook = judge !== undefined;
     this.name = name;
@@ -158,7 +163,9 @@ class BreakerGate implements Gate {
 
   private refusal(): Error | undefined {
     const { cell, dryRun, name } = this;
-    const retryAfterMs = cell.retryAfterMs(clock.now());
+    const againMs = cell.retryAfterMs(clock.now());
+    // A probe mostly settles long before its lease is over; when, nobody knows. A cooldown is a wait that the user has chosen.
+    const retryAfterMs = cell.state === 'half-open' ? Math.min(againMs, this.cooldownMs) : againMs;
     if (breakerRefused.observed) breakerRefused.emit({ name, state: cell.state, retryAfterMs, dryRun });
     return dryRun ? undefined : new CircuitOpenError(name, cell.state, retryAfterMs);
   }
