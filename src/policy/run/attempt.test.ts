@@ -315,6 +315,12 @@ describe('P1.3 an attempt below the scope of the caller', () => {
     expect(await policy().run(seen, { signal })).toEqual([undefined, Infinity, Infinity]);
   });
 
+  test('runs below a scope that has ended, if nothing above it was cancelled', async () => {
+    let over: Scope | undefined;
+    await scope({ values: [[traceId, 'a1']] }, (s) => void (over = s));
+    expect(await twice.run((attempt) => attempt.get(traceId), { signal: over as Scope })).toBe('a1');
+  });
+
   test('is not waited for by that scope, which it may outlive: cancellation from above still reaches it', async () => {
     await virtualTime(async (time) => {
       const controller = new AbortController();

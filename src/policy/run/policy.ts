@@ -89,7 +89,7 @@ export class Policy<out F = never> {
       const value = (await this.stage.start(op, outer, told)) as T | F;
       return Object.freeze({ ok: true as const, value, cancelled: cancelled(), attempts, stoppedBy: reason });
     } catch (error) {
-      const stoppedBy = reason ?? stoppedByItself(error) ?? (cancelled() ? 'cancelled' : undefined);
+      const stoppedBy = reason ?? stoppedByItself(error) ?? (cancelled() ? 'cancelled' : 'attempts');
       return Object.freeze({ ok: false as const, error, cancelled: cancelled(), attempts, stoppedBy });
     }
   }

@@ -187,6 +187,12 @@ describe('P2.6 settle resolves with an outcome', () => {
     expect(outcome.stoppedBy).toBe('verdict');
   });
 
+  test('of a layer of one’s own that throws: it was the one attempt', async () => {
+    const made = policy(layer({ name: 'own', run: throws('own') }), retry());
+    const outcome = await made.settle(() => expect.fail('ran'));
+    expect(outcome).toEqual({ ok: false, error: 'own', cancelled: false, attempts: [], stoppedBy: 'attempts' });
+  });
+
   test('of calls at once, each by itself', async () => {
     const outcomes = await Promise.all([1, 2, 3].map((n) => retry({ attempts: n, backoff: zero }).settle(throws(n))));
     expect(outcomes.map(({ attempts }) => attempts.length)).toEqual([1, 2, 3]);

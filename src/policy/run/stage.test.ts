@@ -4,8 +4,10 @@ import { after, fail, scripted, virtualTime, type Step } from '../../testing/ind
 import { errorInTime, errorOf, settleInTime } from '../../../test/settle.ts';
 import { watchUnhandledRejections } from '../../../test/unhandled.ts';
 import {
+  abandoned,
   attemptsOf,
   breaker,
+  budget,
   bulkhead,
   constant,
   contextKey,
@@ -266,6 +268,44 @@ describe('P1.1 stages', () => {
     inner.reset();
     expect(await made.run(() => 'bad')).toBe('bad');
     expect(outer.state).toBe('open');
+  });
+
+  test('give a token back for a retry that a layer between them answered', async () => {
+    const shared = budget({ initial: 5, ratio: 0, trickle: 0 });
+    let asked = 0;
+    const cached = layer({ name: 'cached', run: (next) => (asked++ === 0 ? next() : 'cached') });
+    const made = policy(retry({ backoff: constant(0), budget: shared }), cached);
+    expect(await made.run(throws(own))).toBe('cached');
+    expect(shared.tokens).toBe(5);
+  });
+
+  test('let a caller who cancels go at once, with a grace of 0, from a back-off of the stage inside', async () => {
+    await virtualTime(async (time) => {
+      const controller = new AbortController();
+      const made = policy(timeout('1h', { grace: 0 }), nothing, retry({ backoff: constant(500) }));
+      const call = errorOf(made.run(throws(own), { signal: controller.signal }));
+      await time.advance(10);
+      controller.abort('reason');
+      expect(await call).toBe('reason');
+      await time.advance(0);
+      expect([abandoned(), time.now(), time.pending]).toEqual([0, 10, 0]);
+    });
+  });
+
+  test('let a caller who cancels go at once, with a grace of 0, whose operation is deaf in the stage inside', async () => {
+    await virtualTime(async (time) => {
+      const deaf = Promise.withResolvers<void>();
+      const controller = new AbortController();
+      const made = policy(timeout('1h', { grace: 0 }), nothing, retry());
+      const call = errorOf(made.run(() => deaf.promise, { signal: controller.signal }));
+      await time.advance(5);
+      controller.abort('reason');
+      expect(await call).toBe('reason');
+      expect([abandoned(), time.now()]).toEqual([1, 5]);
+      deaf.resolve();
+      await time.runAll();
+      expect([abandoned(), time.pending]).toEqual([0, 0]);
+    });
   });
 
   test('let a caller go as one: with the timeout of the layer that has passed', async () => {

@@ -44,7 +44,7 @@ export class FlatStage implements Stage {
   hasHook = false;
 
   /** Takes the layer in, if it comes in the usual order. */
-  takes(layer: Layer): boolean {
+  takes(layer: TimeoutLayer | RetryLayer | Gate): boolean {
     switch (layer.kind) {
       case 'timeout':
         if (this.isEmpty) this.timeout = layer;
@@ -59,8 +59,6 @@ export class FlatStage implements Stage {
         if (this.attemptTimeout !== null || this.gates.some(({ type }) => type === layer.type)) return false;
         this.gates.push(layer);
         return true;
-      default:
-        return false;
     }
   }
 
