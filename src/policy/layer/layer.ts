@@ -29,13 +29,13 @@ export interface LayerOptions {
  */
 export function layer(options: LayerOptions): Policy {
   checkOptions('layer', ['name', 'run'], options);
-  const { name } = options;
+  const { name, run } = options; // oxlint-disable-line typescript/unbound-method -- called with its options
   checkOption(typeof name === 'string', 'name', name, 'a string');
-  checkFunction('run', options.run); // oxlint-disable-line typescript/unbound-method -- only looked at
+  checkFunction('run', run);
   const middleware: Middleware = {
     kind: 'middleware',
     name,
-    run: (next, s) => options.run(next, s),
+    run: (next, s) => run.call(options, next, s),
     toString: () => name,
   };
   return new Policy([middleware]);

@@ -107,7 +107,7 @@ export function retry(options: RetryOptions = {}): Policy {
     attempts,
     backoff,
     retryIf,
-    retryOn,
+    retryOn: retryOn?.slice(),
     idempotent,
     onRetry,
     budget: budget === false ? null : budget instanceof Budget ? budget : newBudget(budget),
