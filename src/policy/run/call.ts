@@ -36,6 +36,7 @@ import { attemptEnd, attemptStart, callEnd, callStart, timeoutFired, timeoutLate
 import {
   ABANDONED,
   AttemptRecord,
+  isDeadline,
   JUDGED,
   OVERDUE,
   REFUSED,
@@ -44,6 +45,7 @@ import {
   TIMED_OUT,
   type StoppedBy,
 } from './history.ts';
+import type { Inside } from './inside.ts';
 import { LayerTimer } from './layer-timer.ts';
 import { WAIT, type CallOptions, type Gate, type Operation, type TimeoutLayer } from './layer.ts';
 import type { FlatStage } from './stage.ts';
@@ -96,7 +98,7 @@ export class Call implements Settings {
     if (stage.timesCalls || callStart.observed || callEnd.observed)
       this.startedMs = this.options?.outer?.call.startedMs ?? clock.now();
     if (this.link !== null) this.reason = this.link.hang();
-    if (this.options?.outer !== undefined) this.options.outer.inside!.calls.push(this);
+    if (this.options?.outer !== undefined) this.options.outer.inside!.calls.add(this);
     if (callStart.observed && stage.outermost) callStart.emit({ name: this.name }); // a listener may abort it
     if (this.reason !== NONE) return this.soon(() => this.giveUp(this.reason, null, this.abortedBy))!;
     // A timer may set off the next attempt: after one that was abandoned, or that never began in the stage inside.
@@ -295,7 +297,11 @@ export class Call implements Settings {
         if (error !== value) dispose(this.name, value);
       }
     }
-    if (failure !== NONE && attempt.inside !== null && attempt.inside.thrown === failure) thrown = failure;
+    const { inside } = attempt;
+    if (inside !== null && failure === NONE && Object.is(inside.judged, value)) {
+      judged = true;
+      failure = value;
+    } else if (inside !== null && failure !== NONE && inside.thrown === failure) thrown = failure;
     const released = attempt.ownContext === null ? undefined : attempt.ownContext.released();
     if (released === undefined) this.release(attempt, isLate);
     else void this.releaseLater(attempt, isLate, released);
@@ -411,9 +417,16 @@ export class Call implements Settings {
 
   /** The stages outside are told, whose layers would take the error for one of the operation. */
   private endedByHook(error: unknown): unknown {
-    const outer = this.options?.outer;
-    if (outer !== undefined) outer.inside!.thrown = error;
+    for (const inside of this.outside()) inside.thrown = error;
     return this.giveUp(error, null, 'verdict');
+  }
+
+  /** Of the stages around: those that are told what comes out of this one. */
+  private outside(): Inside[] {
+    const told: Inside[] = [];
+    for (let inside = this.options?.around; inside !== undefined; inside = inside.around) told.push(inside);
+    const outer = this.options?.outer?.inside ?? null;
+    return outer === null ? told : [...told, outer];
   }
 
   private again(delayMs: number, refused: boolean): unknown {
@@ -467,12 +480,14 @@ export class Call implements Settings {
   }
 
   private get abortedBy(): StoppedBy {
-    return this.reason instanceof TimeoutError ? 'deadline' : 'cancelled';
+    return isDeadline(this.reason) ? 'deadline' : 'cancelled';
   }
 
   /** Aborts the attempt in flight, and gives it its grace. `error` is that of `timer`, if it has fired. */
   private abortAttempt(attempt: Attempt, reason: unknown, timer: LayerTimer | null, error: TimeoutError | null): void {
-    attempt.startedMs ??= attempt.timer?.beganMs ?? this.timer?.beganMs ?? null;
+    // The first attempt began with the call. When a later one did, that nothing has timed, nobody knows.
+    const began = attempt.timer ?? (this.history === null ? this.timer : null);
+    attempt.startedMs ??= began?.beganMs ?? null;
     attempt.context.cancelFromAbove(reason);
     if (timer === null || timer.grace !== null) return;
     // Its own timeout may have passed before: then the grace that ends first lets the caller go.
@@ -545,6 +560,7 @@ export class Call implements Settings {
     this.finish(error, by);
     // A result that was judged a failure comes out as the result that it is.
     if (record !== null && record.judged && error === record.error) {
+      for (const inside of this.outside()) inside.judged = error;
       if (this.resolve === null) return error;
       this.resolve(error);
     } else if (this.reject === null) throw error;
@@ -567,6 +583,7 @@ export class Call implements Settings {
   private finish(error: unknown, by: StoppedBy | undefined): void {
     if (this.timer !== null) this.timer.leave();
     if (this.link !== null) this.link.leave();
+    this.options?.outer?.inside!.calls.delete(this);
     if (this.options !== null && this.stage.reports) this.options.onReport?.(this.history, by);
     if (!callEnd.observed || !this.stage.outermost) return;
     const durationMs = this.startedMs === null ? null : clock.now() - this.startedMs;
@@ -613,7 +630,7 @@ function tellAbandoned(attempt: Attempt): void {
   for (let at: Attempt | undefined = attempt; at !== undefined; at = at.call.options?.outer) {
     for (const timer of [at.timer, at.call.timer]) {
       const error = timer?.grace?.error;
-      if (error != null) (error as { abandoned: boolean }).abandoned = true;
+      if (error != null) Reflect.set(error, 'abandoned', true); // who saw it as the signal's reason may have frozen it
     }
   }
 }

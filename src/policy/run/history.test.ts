@@ -54,6 +54,21 @@ describe('attemptsOf', () => {
     expect(attemptsOf(observed)).toMatchObject([{ startedAt: 0, durationMs: 30 }]);
   });
 
+  test('has no time of a later attempt that nothing has timed, when the time of the call ends it', async () => {
+    const error = await errorInTime(() =>
+      policy(timeout(100), retry({ backoff: zero, idempotent: true })).run(async (s) => {
+        await s.sleep(s.attempt === 1 ? 70 : 500);
+        throw new Error('first');
+      }),
+    );
+    expect(attemptsOf(error)).toMatchObject([
+      { number: 1, startedAt: null },
+      { number: 2, startedAt: null, durationMs: null, error },
+    ]);
+    const only = await errorInTime(() => timeout(100).run((s) => s.sleep(500)));
+    expect(attemptsOf(only)).toMatchObject([{ number: 1, startedAt: 0, durationMs: 100 }]);
+  });
+
   test('marks an attempt that a layer refused, and one that was abandoned', async () => {
     await virtualTime(async (time) => {
       const gate = bulkhead({ limit: 1 });
