@@ -28,11 +28,11 @@ export function fallback(given: unknown): Policy<unknown> {
   const layer: Middleware = {
     kind: 'middleware',
     name: 'fallback',
-    run: async (next, s, judge) => {
+    run: async (next, s, inside) => {
       let error: unknown;
       try {
         const value = await next();
-        if (judge === null || !judge(value) || isAborted(s)) return value;
+        if (!Object.is(inside.judged, value) || isAborted(s)) return value;
         error = value;
         if (typeof given !== 'function') dispose(undefined, value); // a function may make something of it
       } catch (thrown) {

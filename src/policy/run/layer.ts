@@ -6,6 +6,7 @@ import type { FixedTimers } from '../../foundation/index.ts';
 import type { Body, Scope } from '../../scope/contract.ts';
 import type { Attempt } from './attempt.ts';
 import type { Call } from './call.ts';
+import type { Inside } from './inside.ts';
 import type { AttemptRecord, StoppedBy } from './history.ts';
 
 /** One layer. Immutable; what has state is a gate, or in a retry's budget. */
@@ -67,7 +68,7 @@ export interface Gate extends Described {
 export interface Middleware extends Described {
   readonly kind: 'middleware';
   readonly name: string | undefined;
-  run(next: () => Promise<unknown>, s: Scope, judge: ((value: unknown) => boolean) | null): unknown;
+  run(next: () => Promise<unknown>, s: Scope, inside: Inside): unknown;
 }
 
 /** Judges results. */
@@ -100,6 +101,8 @@ export interface CallOptions {
   readonly onReport: ((history: AttemptRecord | null, stoppedBy: StoppedBy | undefined) => void) | undefined;
   /** The attempt of the stage outside, whose operation this call is. */
   readonly outer?: Attempt | undefined;
+  /** Of the middleware around it, inside of that. */
+  readonly around?: Inside | undefined;
 }
 
 export type Operation = Body<unknown>;

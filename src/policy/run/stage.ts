@@ -64,7 +64,7 @@ export class FlatStage implements Stage {
 
   /** What follows from the layers: asked in every call. */
   complete(judge: Judge | null, inner: Stage | null, insideTimeout: boolean): void {
-    this.judge = judge;
+    this.judge = inner === null ? judge : null;
     this.inner = inner;
     this.detaches = this.hasTimeout || insideTimeout;
     this.blames = this.gates.some((gate) => gate.blames);
@@ -95,20 +95,20 @@ export class FlatStage implements Stage {
   }
 }
 
+const NO_OPTIONS: CallOptions = { idempotent: undefined, name: undefined, onReport: undefined };
+
 function optionsInside(attempt: Attempt, options: CallOptions | null): CallOptions {
-  return { idempotent: undefined, name: undefined, onReport: undefined, ...options, outer: attempt };
+  return { ...NO_OPTIONS, ...options, outer: attempt, around: undefined };
 }
 
 /** A layer that runs around the others, in a scope of its own. */
 class MiddlewareStage implements Stage {
   private readonly layer: Middleware;
   private readonly inner: Stage;
-  private readonly judge: Judge | null;
 
-  constructor(layer: Middleware, inner: Stage, judge: Judge | null) {
+  constructor(layer: Middleware, inner: Stage) {
     this.layer = layer;
     this.inner = inner;
-    this.judge = judge;
   }
 
   get timesCalls(): boolean {
@@ -117,9 +117,10 @@ class MiddlewareStage implements Stage {
 
   start(op: Operation, outer: Context | null, options: CallOptions | null): Promise<unknown> {
     const { layer, inner } = this;
-    const judge = this.judge === null ? null : (value: unknown) => this.judge!.isFailure(value);
+    const inside = new Inside(options?.around);
+    const told = { ...NO_OPTIONS, ...options, around: inside };
     return drive(scopeOf({ name: layer.name }, outer), (s) =>
-      layer.run(() => inner.start(op, (s as RunningScope).context, options), s, judge),
+      layer.run(() => inner.start(op, (s as RunningScope).context, told), s, inside),
     );
   }
 }
@@ -160,7 +161,7 @@ export function compile(layers: readonly Layer[]): Stage {
       group.complete(judge, stage, timed >= 0 && flat.indexOf(group) > timed);
       stage = group;
     } else {
-      stage = new MiddlewareStage(group, stage!, judge);
+      stage = new MiddlewareStage(group, stage!);
     }
   }
   return stage!;
