@@ -12,7 +12,7 @@ import {
 import { refusePromise } from '../../scope/frame.ts';
 import type { Classification } from '../../verdict/index.ts';
 import type { Attempt } from '../run/attempt.ts';
-import type { AttemptRecord } from '../run/history.ts';
+import { isDeadline, type AttemptRecord } from '../run/history.ts';
 import type { Gate } from '../run/layer.ts';
 import { Policy } from '../run/policy.ts';
 import { BreakerCell, type BreakerSettings, type BreakerSnapshot, type BreakerState, type Effect } from './cell.ts';
@@ -203,7 +203,7 @@ class BreakerGate implements Gate {
     // Not `attempt.aborted`: its own failure aborts it as well.
     const { call } = attempt;
     if (!failed.timedOut && (failed.error === call.reason || call.isOwnTimeout(failed.error))) {
-      if (!(failed.error instanceof TimeoutError)) return 'neither';
+      if (!isDeadline(failed.error)) return 'neither';
       return failed.durationMs !== null && failed.durationMs >= this.blameAfterMs ? 'failure' : 'neither';
     }
     const { health } = failed.classification;

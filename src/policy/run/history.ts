@@ -156,10 +156,16 @@ export function reported(error: unknown): StoppedBy | undefined {
   return reports.get(error as object)?.stoppedBy;
 }
 
+/** A deadline has passed: that of a layer or scope, or of `AbortSignal.timeout`. */
+export function isDeadline(error: unknown): boolean {
+  if (error instanceof TimeoutError) return true;
+  return typeof DOMException === 'function' && error instanceof DOMException && error.name === 'TimeoutError';
+}
+
 /** What an error tells by itself, when no retry has reported it. */
 export function stoppedByItself(error: unknown): StoppedBy | undefined {
   if (isRefusal(error)) return 'refused';
-  return error instanceof TimeoutError ? 'deadline' : undefined;
+  return isDeadline(error) ? 'deadline' : undefined;
 }
 
 /**
