@@ -159,7 +159,11 @@ export function reported(error: unknown): StoppedBy | undefined {
 /** A deadline has passed: that of a layer or scope, or of `AbortSignal.timeout`. */
 export function isDeadline(error: unknown): boolean {
   if (error instanceof TimeoutError) return true;
-  return typeof DOMException === 'function' && error instanceof DOMException && error.name === 'TimeoutError';
+  try {
+    return typeof DOMException === 'function' && error instanceof DOMException && error.name === 'TimeoutError';
+  } catch {
+    return false; // a proxy that does not want to be looked at
+  }
 }
 
 /** What an error tells by itself, when no retry has reported it. */
