@@ -302,12 +302,12 @@ export class Call implements Settings {
       judged = true;
       failure = value;
     } else if (inside !== null && failure !== NONE && inside.thrown === failure) thrown = failure;
-    const released = attempt.ownContext === null ? undefined : attempt.ownContext.released();
-    if (released === undefined) this.release(attempt, isLate);
-    else void this.releaseLater(attempt, isLate, released);
+    const used = usedInside(attempt);
+    if (used === undefined) this.release(attempt, isLate);
+    else void this.releaseLater(attempt, isLate, used);
     if (isLate) return this.late(attempt);
     if (failure === NONE) return this.succeed(attempt);
-    const record = this.attemptFailed(attempt, failure, judged, released !== undefined);
+    const record = this.attemptFailed(attempt, failure, judged, used !== undefined);
     if (thrown !== NONE) record.thrown = thrown;
     return this.decide(record);
   }
@@ -320,9 +320,8 @@ export class Call implements Settings {
   }
 
   /** It has, but for what was abandoned by calls inside it: permits, and whoever is held, wait for that. */
-  private async releaseLater(attempt: Attempt, isLate: boolean, released: Promise<void>): Promise<void> {
-    const context = attempt.ownContext!;
-    for (let wait: Promise<void> | undefined = released; wait !== undefined; wait = context.released()) await wait;
+  private async releaseLater(attempt: Attempt, isLate: boolean, used: Promise<void>): Promise<void> {
+    for (let wait: Promise<void> | undefined = used; wait !== undefined; wait = usedInside(attempt)) await wait;
     this.release(attempt, isLate);
   }
 
@@ -525,9 +524,23 @@ export class Call implements Settings {
     // One that waited to be let in, in a stage inside, has left nothing behind.
     const isLeft = !this.neverBegan(attempt);
     if (isLeft) tellAbandoned(attempt);
-    if (!isInside) abandonedBodies.set(attempt, abandonBody(this.name, reason, detach ? null : this.above));
+    if (!isInside) abandonedBodies.set(attempt, this.leaveBehind(reason, detach));
     attempt.context.leave(); // it is aborted, so nothing from above can tell it anything new
     this.inContext(() => this.decide(this.attemptFailed(attempt, reason, false, isLeft)));
+  }
+
+  /**
+   * A body goes on. The permits of the stages outside stay taken for it, also with `detach`: that is for cleanups.
+   *
+   * @returns says that it has settled
+   */
+  private leaveBehind(reason: unknown, detach: boolean): () => void {
+    const settled = abandonBody(this.name, reason, detach ? null : this.above);
+    for (let at = this.options?.outer; at !== undefined; at = at.call.options?.outer) at.inside!.leaveBehind();
+    return () => {
+      settled();
+      for (let at = this.options?.outer; at !== undefined; at = at.call.options?.outer) at.inside!.settled();
+    };
   }
 
   /** The timeout of a stage outside has let its caller go. */
@@ -623,6 +636,11 @@ export class Call implements Settings {
 function failed(attempt: Attempt, error: unknown): unknown {
   attempt.bodyThrew(error);
   return attempt.call.close(attempt);
+}
+
+/** `undefined` if nothing runs that calls inside have abandoned; else a promise of the moment when that may have changed. */
+function usedInside({ inside, ownContext }: Attempt): Promise<void> | undefined {
+  return inside?.released() ?? ownContext?.released();
 }
 
 /** Says so in the errors of the timeouts that have passed, of those in stages outside too: they become the caller's only now. */

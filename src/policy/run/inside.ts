@@ -15,10 +15,29 @@ export class Inside {
   thrown: unknown = NONE;
   /** The result that came out of it last though it had been judged a failure. */
   judged: unknown = NONE;
+  /** How many bodies that calls there have abandoned still run. */
+  private running = 0;
+  /** Told when none does any more. */
+  private onReleased: (() => void) | null = null;
   /** That of the middleware around this one. */
   readonly around: Inside | undefined;
 
   constructor(around?: Inside) {
     this.around = around;
+  }
+
+  /** A body there was abandoned. */
+  leaveBehind(): void {
+    this.running++;
+  }
+
+  /** One that was has settled. */
+  settled(): void {
+    if (--this.running === 0) this.onReleased?.();
+  }
+
+  /** `undefined` if no abandoned body runs; else a promise of the moment when that may have changed. */
+  released(): Promise<void> | undefined {
+    return this.running === 0 ? undefined : new Promise((resolve) => (this.onReleased = resolve));
   }
 }
