@@ -1,198 +1,172 @@
-/** `budget` (P4): what users make, give to several retries, look at and save. The arithmetic is in the tests of the cell. */
-import { afterEach, describe, expect, test, vi } from 'vitest';
-import { recordEvents, virtualTime } from '../testing/index.ts';
-import { watchUnhandledRejections } from '../../test/unhandled.ts';
-import { budget, onEvent, type BudgetOptions } from '../index.ts';
-import { Budget } from './index.ts';
-import { budgetEmpty } from './events.ts';
+/** The budget as an object that policies share: its options, its tokens, and what it tells. The sums are the cell's (`cell.test.ts`). */
+import { describe, expect, test } from 'vitest';
+import { onEvent } from '../events.ts';
+import { clock } from '../foundation/index.ts';
+import { virtualTime } from '../testing/index.ts';
+import { budget, Budget, type BudgetOptions } from './index.ts';
 
-watchUnhandledRejections();
-
-/** What is thrown when it is made. */
-function refusal(options: unknown): any {
-  try {
-    budget(options as BudgetOptions);
-  } catch (error) {
-    return error;
-  }
-  return expect.fail('was not refused');
-}
+const bad = (option: string, given: unknown, expected: string): unknown =>
+  expect.objectContaining({ code: 'BAD_OPTION', option, given, expected });
 
 /** How many retries it allows now. */
-function drain(it: Budget): number {
+function drain(shared: Budget): number {
   let count = 0;
-  while (it.withdraw()) count++;
+  while (shared.withdraw()) count++;
   return count;
 }
 
-afterEach(() => void vi.restoreAllMocks());
-
-describe('P4 a budget', () => {
-  test('has 100 tokens at first and at most, gets 0.2 for a success, and one a second', async () => {
+describe('P4: the options of a budget', () => {
+  test('the defaults: 100 tokens at first and at most, 0.2 for a success, 1 a second', async () => {
     await virtualTime(async (time) => {
-      const it = budget();
-      expect(it.tokens).toBe(100);
-      it.deposit();
-      expect(it.tokens).toBe(100);
-      expect(drain(it)).toBe(100);
-      for (let i = 0; i < 5; i++) it.deposit();
-      expect(it.tokens).toBe(1);
-      await time.advance('3s');
-      expect(it.tokens).toBe(4);
-    });
-  });
-
-  test('begins with its cap, if that is less than 100', () => {
-    expect(budget({ cap: 7, trickle: 0 }).tokens).toBe(7);
-    expect(budget({ cap: 1000, trickle: 0 }).tokens).toBe(100);
-    expect(budget({ cap: 1000, initial: 500, trickle: 0 }).tokens).toBe(500);
-  });
-
-  test('takes its options: ratio, initial, cap, trickle', async () => {
-    await virtualTime(async (time) => {
-      const it = budget({ ratio: 0.5, initial: 0, cap: 2, trickle: 0.25 });
-      expect(it.withdraw()).toBe(false);
-      it.deposit();
-      it.deposit();
-      expect(it.withdraw()).toBe(true);
-      await time.advance('4s');
-      expect(it.tokens).toBe(1);
-      await time.advance('1h');
-      expect(it.tokens).toBe(2);
-    });
-  });
-
-  test('trickles from its making on', async () => {
-    await virtualTime(async (time) => {
-      const it = budget({ initial: 0 });
+      const shared = budget();
+      shared.deposit();
+      expect(shared.tokens).toBe(100);
+      expect(drain(shared)).toBe(100);
+      shared.deposit();
+      expect(shared.tokens).toBeCloseTo(0.2);
       await time.advance('2s');
-      expect(it.withdraw()).toBe(true);
-      expect(it.tokens).toBe(1);
+      expect(shared.tokens).toBeCloseTo(2.2);
+      await time.advance('1h');
+      expect(shared.tokens).toBe(100);
     });
   });
 
-  test('gets a token back', () => {
-    const it = budget({ initial: 1, trickle: 0 });
-    expect(it.withdraw()).toBe(true);
-    it.giveBack();
-    expect(it.tokens).toBe(1);
-  });
-
-  test('has a name, or none', () => {
-    expect(budget({ name: 'inventory' }).name).toBe('inventory');
-    expect(budget().name).toBeUndefined();
-  });
-
-  test('may be used on virtual time and off it: time that went back is not counted', async () => {
-    const it = budget({ initial: 5, trickle: 1 });
-    await virtualTime(async () => expect(it.tokens).toBe(5));
-    expect(Math.floor(it.tokens)).toBe(5);
-  });
-});
-
-describe('the event budget:empty', () => {
-  test('tells each time that a token is asked for and there is none', async () => {
-    await virtualTime(async (time) => {
-      using events = recordEvents();
-      const it = budget({ initial: 1, trickle: 0, name: 'inventory' });
-      await time.advance(5);
-      expect([it.withdraw(), it.withdraw(), it.withdraw()]).toEqual([true, false, false]);
-      expect(events).toEqual([
-        { event: 'budget:empty', name: 'inventory', at: 5 },
-        { event: 'budget:empty', name: 'inventory', at: 5 },
-      ]);
+  test.each([
+    [{ cap: 7 }, 7],
+    [{ cap: 500 }, 100],
+    [{ cap: 500, initial: 300 }, 300],
+    [{ cap: 7, initial: 7 }, 7],
+    [{ initial: 0 }, 0],
+  ] as const)('with %j it begins with %d', async (options, tokens) => {
+    await virtualTime(() => {
+      expect(budget(options).tokens).toBe(tokens);
     });
   });
 
-  test('is not built while nobody listens', () => {
-    const emit = vi.spyOn(budgetEmpty, 'emit');
-    const it = budget({ initial: 0, trickle: 0 });
-    it.withdraw();
-    expect(emit).not.toHaveBeenCalled();
-    using _ = onEvent('budget:empty', () => {});
-    it.withdraw();
-    expect(emit).toHaveBeenCalledOnce();
-  });
-});
-
-describe('a saved budget', () => {
-  test('is JSON, and brings its tokens back, at most as many as the cap', async () => {
+  test('each is taken: what is given is what counts', async () => {
     await virtualTime(async (time) => {
-      const it = budget({ initial: 10, trickle: 1 });
-      await time.advance('2.5s');
-      const saved: unknown = JSON.parse(JSON.stringify(it));
-      expect(saved).toEqual({ version: 1, tokens: 12.5 });
-      const [same, smaller] = [budget(), budget({ cap: 5 })];
-      same.restore(saved);
-      smaller.restore(saved);
-      expect([same.tokens, smaller.tokens]).toEqual([12.5, 5]);
+      const shared = budget({ cap: 5, initial: 1, ratio: 0.5, trickle: 2, name: 'inventory' });
+      expect(shared.name).toBe('inventory');
+      shared.deposit();
+      expect(shared.tokens).toBe(1.5);
       await time.advance('1s');
-      expect(same.tokens).toBe(13.5);
+      expect(shared.tokens).toBe(3.5);
+      await time.advance('1s');
+      expect(shared.tokens).toBe(5);
     });
   });
 
-  test('is refused if it is something else, and nothing changes', () => {
-    const it = budget();
-    for (const saved of [
-      null,
-      undefined,
-      5,
-      'text',
-      {},
-      { version: 2, tokens: 5 },
-      { version: 1 },
-      { version: 1, tokens: -1 },
-    ]) {
-      expect(() => it.restore(saved)).toThrow(expect.objectContaining({ code: 'BAD_OPTION' }));
-      expect(it.tokens).toBe(100);
-    }
+  test('nothing is added where ratio and trickle are 0', async () => {
+    await virtualTime(async (time) => {
+      const shared = budget({ initial: 1, ratio: 0, trickle: 0 });
+      shared.deposit();
+      await time.advance('1h');
+      expect(shared.tokens).toBe(1);
+    });
+  });
+
+  test('it has no name unless it is given one', () => {
+    expect(budget().name).toBeUndefined();
+    expect(budget({ name: undefined }).name).toBeUndefined();
+  });
+
+  const most = Number.MAX_SAFE_INTEGER;
+  test.each([
+    ['ratio', -0.1, `a number of tokens from 0 to ${most}`],
+    ['ratio', 2 * most, `a number of tokens from 0 to ${most}`],
+    ['ratio', NaN, `a number of tokens from 0 to ${most}`],
+    ['ratio', '1', `a number of tokens from 0 to ${most}`],
+    ['cap', 0.9, `a number of tokens from 1 to ${most}`],
+    ['cap', Infinity, `a number of tokens from 1 to ${most}`],
+    ['cap', [5], `a number of tokens from 1 to ${most}`],
+    ['initial', -1, 'a number of tokens from 0 to 100'],
+    ['initial', 101, 'a number of tokens from 0 to 100'],
+    ['initial', null, 'a number of tokens from 0 to 100'],
+    ['trickle', -1, `a number of tokens from 0 to ${most}`],
+    ['trickle', Infinity, `a number of tokens from 0 to ${most}`],
+    ['trickle', true, `a number of tokens from 0 to ${most}`],
+    ['name', 5, 'a string'],
+    ['name', null, 'a string'],
+  ])('%s: %j is refused', (option, given, expected) => {
+    const make = (): Budget => budget({ [option]: given });
+    expect(make).toThrow(bad(option, given, expected));
+    expect(make).toThrow(typeof given === 'number' && option !== 'name' ? RangeError : TypeError);
+  });
+
+  test('an unknown one is refused, and the known ones are named', () => {
+    expect(() => budget({ max: 5 } as BudgetOptions)).toThrow(
+      bad('max', 5, 'an option of budget: ratio, initial, cap, trickle, name'),
+    );
+  });
+
+  test.each([{ ratio: 0 }, { cap: 1 }, { initial: 0 }, { trickle: 0 }, { ratio: most, cap: most, trickle: most }])(
+    'the ends of the ranges are allowed: %j',
+    (options) => {
+      expect(budget(options)).toBeInstanceOf(Budget);
+    },
+  );
+});
+
+describe('P4: a budget in use', () => {
+  test('trickles from its making on, not from the first retry on', async () => {
+    await virtualTime(async (time) => {
+      const shared = budget({ initial: 0 });
+      await time.advance('3s');
+      expect(drain(shared)).toBe(3);
+    });
+  });
+
+  test('a token that is given back can be withdrawn again', async () => {
+    await virtualTime(() => {
+      const shared = budget({ initial: 1 });
+      expect(drain(shared)).toBe(1);
+      shared.giveBack();
+      expect(shared.tokens).toBe(1);
+      expect(drain(shared)).toBe(1);
+    });
+  });
+
+  test('when it is empty, and only then, the event budget:empty tells, with its name', async () => {
+    await virtualTime(async (time) => {
+      const events: unknown[] = [];
+      using _ = onEvent('budget:empty', (event) => events.push(event));
+      const shared = budget({ initial: 1, name: 'inventory' });
+      await time.advance('500ms');
+      expect(shared.withdraw()).toBe(true);
+      expect(events).toEqual([]);
+      expect(shared.withdraw()).toBe(false);
+      expect(events).toEqual([{ event: 'budget:empty', name: 'inventory', at: 500 }]);
+    });
   });
 });
 
-describe('P1.2 budget refuses', () => {
-  const notNumber = [null, '5', {}, [], true, 5n, Symbol('five')];
-  const most = Number.MAX_SAFE_INTEGER;
-  test.for([
-    ['ratio', [-0.1, Number.NaN, Infinity], `a number of tokens from 0 to ${most}`],
-    ['initial', [-1, 100.5, Number.NaN, Infinity], 'a number of tokens from 0 to 100'],
-    ['cap', [0, 0.5, -1, Number.NaN, Infinity], `a number of tokens from 1 to ${most}`],
-    ['trickle', [-1, Number.NaN, Infinity], `a number of tokens from 0 to ${most}`],
-  ] as const)('a bad %s, naming it, the range and the value', ([option, numbers, expected]) => {
-    for (const value of [...numbers, ...notNumber]) {
-      const error = refusal({ [option]: value });
-      expect(error).toBeInstanceOf(typeof value === 'number' ? RangeError : TypeError);
-      expect(error).toMatchObject({ code: 'BAD_OPTION', option, expected });
-      expect(Object.is(error.given, value)).toBe(true);
-    }
-  });
-
-  test('an initial above its cap', () => {
-    expect(refusal({ cap: 5, initial: 6 })).toMatchObject({
-      option: 'initial',
-      expected: 'a number of tokens from 0 to 5',
+describe('a budget that is saved', () => {
+  test('is a snapshot in JSON, as of now', async () => {
+    await virtualTime(async (time) => {
+      const shared = budget({ initial: 3 });
+      await time.advance('500ms');
+      expect(JSON.parse(JSON.stringify(shared))).toEqual({ version: 1, tokens: 3.5 });
     });
   });
 
-  test('a name that is no text', () => {
-    for (const name of [null, 1, {}, Symbol('n')])
-      expect(refusal({ name })).toMatchObject({ code: 'BAD_OPTION', option: 'name', expected: 'a string' });
-  });
-
-  test('an option that it does not know, and options that are no object', () => {
-    expect(refusal({ tokens: 5 })).toMatchObject({
-      option: 'tokens',
-      expected: 'an option of budget: ratio, initial, cap, trickle, name',
+  test('goes on in another one from the moment that it is restored, at most with the cap there', async () => {
+    await virtualTime(async (time) => {
+      const saved = budget({ initial: 5 }).toJSON();
+      await time.advance('1h');
+      const [shared, small] = [budget({ initial: 0 }), budget({ cap: 2 })];
+      shared.restore(saved);
+      small.restore(saved);
+      expect(shared.tokens).toBe(5);
+      expect(small.tokens).toBe(2);
+      await time.advance('1s');
+      expect(shared.tokens).toBe(6);
+      expect(clock.now()).toBe(3_601_000);
     });
-    for (const options of [null, 5, 'text', () => {}])
-      expect(refusal(options)).toMatchObject({ option: 'budget', expected: 'an object with options' });
   });
 
-  test('nothing else: the ends of every range are taken', () => {
-    for (const options of [
-      { ratio: 0, initial: 0, cap: 1, trickle: 0 },
-      { ratio: most, initial: most, cap: most, trickle: most },
-      { ratio: undefined, initial: undefined, cap: undefined, trickle: undefined, name: undefined },
-    ])
-      expect(budget(options)).toBeInstanceOf(Budget);
+  test('something else is refused', () => {
+    expect(() => budget().restore({ tokens: 5 })).toThrow(
+      bad('restore', { tokens: 5 }, 'a snapshot of a budget, version 1'),
+    );
   });
 });
