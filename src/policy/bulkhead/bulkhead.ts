@@ -136,10 +136,12 @@ class BulkheadGate implements Gate {
 
   private queueUp(attempt: Attempt, priority: number): typeof WAIT | Error {
     const { deadlineMs } = attempt.call;
-    const waitMs = this.cell.expectedWaitMs(this.queue.place(priority));
-    if (waitMs > 0 && deadlineMs < Infinity && clock.now() + waitMs > deadlineMs) {
-      this.cell.abandonPlace();
-      return this.refusal('deadline');
+    if (deadlineMs < Infinity) {
+      const waitMs = this.cell.expectedWaitMs(this.queue.place(priority));
+      if (waitMs > 0 && clock.now() + waitMs > deadlineMs) {
+        this.cell.abandonPlace();
+        return this.refusal('deadline');
+      }
     }
     const waiter = new Waiter(attempt, this, priority);
     this.queue.add(waiter);

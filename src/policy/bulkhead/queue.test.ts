@@ -68,6 +68,16 @@ describe('P7.1 a queue', () => {
     expect(desk.drain(5)).toEqual(['#3', '#4', '#1', '#2', '#0']);
   });
 
+  test('is not walked through by who comes or leaves, though each has a priority of their own', () => {
+    const desk = new Desk();
+    let looks = 0;
+    const counted = (priority: number): number => ({ valueOf: () => (looks++, priority) }) as unknown as number;
+    const waiters = Array.from({ length: 1_024 }, (_, i) => desk.join(counted((i * 37) % 1_024)));
+    for (const waiter of waiters) desk.queue.remove(waiter);
+    expect(looks).toBeLessThan(2 * 1_024 * 2 * 12); // two looks a comparison
+    expect(desk.queue.place(-Infinity)).toBe(1);
+  });
+
   test('says which place somebody would get who comes now', () => {
     const desk = new Desk();
     expect(desk.queue.place(0)).toBe(1);

@@ -1,4 +1,7 @@
-/** Who waits for a permit: by priority, and among equals first come first served. To leave is O(1), from any place. */
+/**
+ * Who waits for a permit: by priority, and among equals first come first served. To come, or to leave from any place, takes as many
+ * comparisons as the logarithm of the number of priorities: there may be one for each waiter, such as the time that is left to it.
+ */
 import { clock, Link, List, Timer } from '../../foundation/index.ts';
 import type { Attempt } from '../run/attempt.ts';
 import type { Wait } from '../run/call.ts';
@@ -105,10 +108,21 @@ export class Queue {
     return ahead + 1;
   }
 
+  /** Where the level of this priority is, or belongs. */
+  private indexOf(priority: number): number {
+    let from = 0;
+    let to = this.levels.length;
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if (this.levels[middle]!.priority > priority) from = middle + 1;
+      else to = middle;
+    }
+    return from;
+  }
+
   add(waiter: Waiter): void {
     const { levels } = this;
-    let at = levels.findIndex((level) => level.priority <= waiter.priority);
-    if (at < 0) at = levels.length;
+    const at = this.indexOf(waiter.priority);
     if (levels[at]?.priority !== waiter.priority) levels.splice(at, 0, new Level(waiter.priority));
     levels[at]!.add(waiter);
   }
@@ -123,6 +137,6 @@ export class Queue {
   remove(waiter: Waiter): void {
     const level = waiter.list as Level;
     level.remove(waiter);
-    if (level.count === 0) this.levels.splice(this.levels.indexOf(level), 1);
+    if (level.count === 0) this.levels.splice(this.indexOf(level.priority), 1);
   }
 }
