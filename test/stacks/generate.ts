@@ -1,6 +1,7 @@
 /** Makes random scripts: `generate(seed, index)` is always the same one. */
 import { Random } from '../fuzz/random.ts';
 import type {
+  AdminScript,
   AttemptScript,
   BackoffScript,
   BreakerScript,
@@ -93,6 +94,7 @@ class Generator {
       bulkheads,
       stacks,
       callers: this.#list(crowd, () => this.#caller(stacks.length)),
+      admin: breakers.length > 0 && this.#random.chance(0.15) ? this.#list(2, () => this.#admin(breakers.length)) : [],
     };
   }
 
@@ -135,7 +137,7 @@ class Generator {
       const j = this.#random.below(i + 1);
       [layers[i], layers[j]] = [layers[j] as LayerScript, layers[i] as LayerScript];
     }
-    if (this.#random.chance(0.3)) layers.push({ type: 'failWhen' });
+    if (this.#random.chance(0.3)) layers.push(this.#failWhen());
     return layers;
   }
 
@@ -150,7 +152,7 @@ class Generator {
       ...of('retry'),
       ...gates,
       ...timeouts.slice(1, chance(0.6) ? 2 : 1),
-      ...(chance(0.3) ? [{ type: 'failWhen' } as const] : []),
+      ...(chance(0.3) ? [this.#failWhen()] : []),
     ];
   }
 
@@ -162,7 +164,12 @@ class Generator {
       backoff: this.#backoff(),
       retryOn: this.#maybe(0.2, () => this.#list(1 + this.#random.below(3), () => pick(MATCHES))),
       retryIf: this.#maybe(0.15, () =>
-        Object.fromEntries(this.#list(1 + this.#random.below(3), () => [pick([...ERRORS, ...JUDGED]), chance(0.6)])),
+        Object.fromEntries(
+          this.#list(1 + this.#random.below(3), () => [
+            pick([...ERRORS, ...JUDGED]),
+            chance(0.1) ? 'throws' : chance(0.6),
+          ]),
+        ),
       ),
       idempotent: this.#maybe(0.6, () => chance(0.75)),
       budget: chance(0.3) ? false : budgets > 0 && chance(0.7) ? this.#random.below(budgets) : this.#budget(),
@@ -216,6 +223,10 @@ class Generator {
     return clean({ type: 'fallback', fn });
   }
 
+  #failWhen(): LayerScript {
+    return clean({ type: 'failWhen', throws: this.#maybe(0.1, () => 1 + this.#random.below(2)) });
+  }
+
   #breaker(): BreakerScript {
     const { chance, pick } = this.#tools;
     const window = this.#maybe(0.4, () => this.#ms(50, 2000));
@@ -239,7 +250,7 @@ class Generator {
         Object.fromEntries(
           this.#list(1 + this.#random.below(3), () => [
             pick([...ERRORS, ...JUDGED, 'value', 'TimeoutError']),
-            pick(['success', 'failure', 'neither'] as const),
+            chance(0.1) ? 'throws' : pick(['success', 'failure', 'neither'] as const),
           ]),
         ),
       ),
@@ -256,6 +267,14 @@ class Generator {
       priority: this.#maybe(0.4, () => pick(['caller', 'attempt'] as const)),
       dryRun: this.#random.chance(0.1),
     });
+  }
+
+  #admin(breakers: number): AdminScript {
+    return {
+      at: this.#ms(1, 2000),
+      breaker: this.#random.below(breakers),
+      does: this.#random.pick(['isolate', 'reset']),
+    };
   }
 
   // --- callers

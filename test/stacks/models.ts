@@ -63,7 +63,7 @@ export class Breaker {
   readonly #script: BreakerScript;
   readonly #world: World;
   readonly #told: (from: string, to: string) => void;
-  state: 'closed' | 'open' | 'half-open' = 'closed';
+  state: 'closed' | 'open' | 'half-open' | 'isolated' = 'closed';
   /** One for each time that a state has begun. */
   #period = 0;
   #openedAt = 0;
@@ -82,9 +82,19 @@ export class Breaker {
     this.#told = told;
   }
 
+  isolate(): void {
+    this.#move('isolated');
+  }
+
+  reset(): void {
+    this.#opens = 0;
+    this.#move('closed');
+  }
+
   /** The pass; or in how many milliseconds it is worth trying again. */
   enter(): Pass | number {
     const { now } = this.#world;
+    if (this.state === 'isolated') return Infinity;
     if (this.state === 'open') {
       const left = this.#openedAt + this.#cooldown() - now;
       if (this.#world.exceeds(left, 0)) return left;
@@ -94,7 +104,7 @@ export class Breaker {
     if (this.state === 'closed') return pass;
     const live = this.#live();
     if (live.length >= this.#script.probes)
-      return Math.min(...live.map((probe) => probe.at)) + this.#script.probeLease - now;
+      return Math.min(this.#cooldown(), ...live.map((probe) => probe.at + this.#script.probeLease - now));
     this.#probes.push(pass);
     return pass;
   }
@@ -175,7 +185,7 @@ export class Breaker {
   }
 
   #move(to: Breaker['state']): void {
-    this.#told(this.state, to);
+    if (to !== this.state) this.#told(this.state, to);
     this.state = to;
     this.#period++;
     this.#results = [];

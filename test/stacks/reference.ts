@@ -124,9 +124,9 @@ interface Value {
 /** What comes out of a layer: a value, or a fault. */
 interface Out {
   readonly value?: Value;
-  readonly fault?: Fault;
+  readonly fault?: Fault | undefined;
   /** What the attempt itself failed with, or was refused with. */
-  readonly failed?: Fault;
+  readonly failed?: Fault | undefined;
   /** The fault is the reason of this abort. */
   readonly endedBy?: Reason;
   /** A layer let it not run. */
@@ -134,6 +134,8 @@ interface Out {
   /** The operation was called. */
   readonly ran?: boolean;
   readonly abandoned?: boolean;
+  /** A hook or predicate threw it: P2.5. `before`: what the attempt had come to. */
+  readonly hook?: { readonly before: Out } | undefined;
   readonly body?: Body | undefined;
   readonly stoppedBy?: string | undefined;
 }
@@ -174,6 +176,8 @@ interface Call {
   readonly startedAt: number;
   readonly history: string[];
   attempt: number;
+  /** What ended the attempt before. */
+  previous: Fault | undefined;
   /** The timeout of a layer has passed. */
   timedOut: boolean;
   /** Abandoned bodies that the scope around the call waits for. */
@@ -226,6 +230,8 @@ class Reference {
 
   run(): Trace {
     this.#script.callers.forEach((caller, number) => this.#world.after(caller.at, () => this.#caller(caller, number)));
+    for (const { at, breaker, does } of this.#script.admin)
+      this.#world.after(at, () => this.#breakers[breaker]?.[does]());
     this.#world.run();
     this.#budgets.forEach((budget, i) => {
       budget.trickle(this.#world.now);
@@ -277,6 +283,7 @@ class Reference {
         startedAt: this.#world.now,
         history: [],
         attempt: 1,
+        previous: undefined,
         timedOut: false,
         held: 0,
         onFreed: undefined,
@@ -354,9 +361,9 @@ class Reference {
 
   /** Where there is no retry, the one attempt is what `attemptsOf` and `stoppedBy` tell of. */
   #reported(call: Call, out: Out): Out {
-    if (!out.fault || out.stoppedBy) return out;
+    if (!out.fault || (out.stoppedBy && !out.hook)) return out;
     if (call.history.length === 0 && out.ran !== undefined) this.#record(call, out, 1, 0);
-    return { ...out, stoppedBy: this.#stoppedBy(call, out) };
+    return { ...out, stoppedBy: out.stoppedBy ?? this.#stoppedBy(call, out) };
   }
 
   /** P3.14. */
@@ -366,7 +373,9 @@ class Reference {
   }
 
   #record(call: Call, out: Out, number: number, waited: number): void {
-    const fault = (out.failed ?? out.fault) as Fault;
+    // A success about which a hook threw is no failed attempt.
+    const fault = out.failed ?? (out.hook ? undefined : out.fault);
+    if (!fault) return;
     call.history.push(
       `attempt ${number}: ${fault.label}, ${fault.known.verdict}, after ${time(waited)}${out.ran ? '' : ', refused'}${out.abandoned ? ', abandoned' : ''}`,
     );
@@ -392,7 +401,7 @@ class Reference {
       case 'fallback':
         return this.#fallback(layer, inside, done);
       case 'failWhen':
-        return this.#enter(inside, (out) => done(judge(out)));
+        return this.#failWhen(layer.throws, inside, done);
     }
   }
 
@@ -411,6 +420,14 @@ class Reference {
 
   #dispose(call: Call, value: Value | undefined): void {
     if (value?.disposable) this.#note(`operation ${call.number}`, `disposes of ${value.label}`);
+  }
+
+  /** P2.5. */
+  #hookThrew(name: string, { number }: Call, before: Out): Out {
+    const fault = new Fault(`${name}@${number}`, 'unknown', known.unknown);
+    if (before.fault) fault.keep(before.fault);
+    const { abandoned = false, body, ran = false } = before;
+    return { fault, failed: before.fault, hook: { before }, abandoned, body, ran, stoppedBy: 'verdict' };
   }
 
   // --- layers
@@ -436,21 +453,25 @@ class Reference {
         if (number === 1) budget?.deposit();
         return done({ ...out, stoppedBy: undefined });
       }
-      this.#record(call, out, number, waited);
+      this.#record(call, out.hook ? out : { ...out, failed: out.fault }, number, waited);
+      call.previous = out.fault;
+      if (out.hook) return done(out);
       const next = decide(out, out.fault);
+      if (typeof next === 'object') {
+        this.#dispose(call, out.value);
+        return done(next);
+      }
       if (typeof next === 'string')
         return done({ ...this.#fromOutside(context, out, isUsual(inside.layers)), stoppedBy: next });
       if (layer.onRetryThrows === number) {
         budget?.add(1);
-        const hook = new Fault(`hook@${call.number}.${number}`, 'unknown', known.unknown);
-        hook.keep(out.fault);
         this.#dispose(call, out.value);
-        return done({ fault: hook, ran: true, stoppedBy: 'verdict' });
+        return done(this.#hookThrew('onRetry', call, out));
       }
       this.#dispose(call, out.value);
       wait(next);
     };
-    const decide = (out: Out, fault: Fault): string | number => {
+    const decide = (out: Out, fault: Fault): string | number | Out => {
       const idempotent = call.caller.idempotent ?? layer.idempotent;
       const reason = call.context.reason ?? context.reason;
       if (reason) return abortedBy(reason);
@@ -460,7 +481,7 @@ class Reference {
         this.#warn(layer, idempotent);
         return 'ambiguous';
       }
-      const no = this.#verdict(layer, out, fault, idempotent);
+      const no = this.#verdict(layer, call, out, fault, idempotent);
       if (no) return no;
       if (fault.retryAfter !== undefined && fault.retryAfter > (layer.maxRetryAfter ?? 60_000)) return 'retryAfter';
       backoff = backoffDelay(layer.backoff, number, backoff, this.#random());
@@ -490,9 +511,16 @@ class Reference {
   }
 
   /** P3.4: why it is not retried, if it is not. */
-  #verdict(layer: RetryScript, out: Out, fault: Fault, idempotent: boolean | undefined): string | undefined {
+  #verdict(
+    layer: RetryScript,
+    call: Call,
+    out: Out,
+    fault: Fault,
+    idempotent: boolean | undefined,
+  ): string | Out | undefined {
     if (fault.known.code === 'COMMIT_UNKNOWN') return 'ambiguous';
     const asked = layer.retryIf?.[fault.kind];
+    if (asked === 'throws') return this.#hookThrew('retryIf', call, out);
     if (asked !== undefined) return asked ? undefined : 'verdict';
     const named = layer.retryOn?.some((match) =>
       match === 'TypeError' ? fault.kind === 'bug' : match === fault.known.code,
@@ -543,16 +571,21 @@ class Reference {
     const pass: Pass =
       typeof answer === 'number' ? { at: this.#world.now, began: undefined, period: undefined } : answer;
     this.#enter({ ...inside, letIn: [...inside.letIn, pass] }, (out) => {
-      breaker.settle(pass, this.#effect(which, pass, inside, out));
-      done(out);
+      const before = out.hook?.before ?? out;
+      const judged = script?.judge?.[before.fault?.kind ?? 'value'];
+      breaker.settle(
+        pass,
+        judged === undefined || judged === 'throws' ? this.#effect(which, pass, inside, before) : judged,
+      );
+      if (judged !== 'throws') return done(out);
+      this.#dispose(inside.call, out.value);
+      done(this.#hookThrew('judge', inside.call, out));
     });
   }
 
   /** P6.6. */
   #effect(which: number, { began }: Pass, { context }: Place, { fault, endedBy, ran }: Out): EffectScript {
-    const { judge, blameAfter } = this.#script.breakers[which] as Script['breakers'][number];
-    const judged = judge?.[fault?.kind ?? 'value'];
-    if (judged) return judged;
+    const { blameAfter } = this.#script.breakers[which] as Script['breakers'][number];
     if (!fault) return 'success';
     if (endedBy?.by === 'caller' || !ran) return 'neither';
     // The context around the breaker was aborted: a deadline outside of it.
@@ -634,6 +667,16 @@ class Reference {
     });
   }
 
+  #failWhen(throws: number | undefined, inside: Place, done: Done): void {
+    const { call } = inside;
+    this.#enter(inside, (out) => {
+      if (!out.value || throws !== call.attempt) return done(judge(out));
+      this.#dispose(call, out.value);
+      const { fault } = this.#hookThrew('failWhen', call, {});
+      done({ fault, failed: fault, hook: { before: { fault, ran: true } }, ran: true, stoppedBy: 'verdict' });
+    });
+  }
+
   // --- attempts
 
   /** P1.3, P5.3, P5.4: the body, its cleanups, and who is let go when. */
@@ -651,7 +694,8 @@ class Reference {
     let settling: Timer | undefined;
 
     const begin = (): void => {
-      this.#note(`operation ${call.number}`, `starts attempt ${number}`);
+      const previous = number > 1 ? `, after ${call.previous?.label}` : '';
+      this.#note(`operation ${call.number}`, `starts attempt ${number} until ${time(context.deadline)}${previous}`);
       for (const holder of holders) holder.live++;
       if (script.after === undefined) settle(script.end);
       else settling = this.#world.after(script.after, () => settle(script.end));

@@ -164,6 +164,8 @@ class Execution {
   #bulkheads: Bulkhead[] = [];
   #stacks: Policy<unknown>[] = [];
   /** To tell at the end what is kept beside the errors that callers were thrown. */
+  /** The number of the newest attempt, by caller. */
+  readonly #attempts = new Map<number, number>();
   readonly #besides: (() => void)[] = [];
   #unsettled = 0;
 
@@ -175,11 +177,12 @@ class Execution {
 
   begin(now: () => number): void {
     this.#now = now;
-    const { budgets, breakers, bulkheads, stacks, callers } = this.#script;
+    const { budgets, breakers, bulkheads, stacks, callers, admin } = this.#script;
     this.#budgets = budgets.map((options) => budget(options));
     this.#breakers = breakers.map((options, i) => this.#breaker(options, `breaker ${i}`));
     this.#bulkheads = bulkheads.map((options, i) => this.#bulkhead(options, `bulkhead ${i}`));
     this.#stacks = stacks.map((layers) => policy(...layers.map((layer) => this.#layer(layer))));
+    for (const { at, breaker: which, does } of admin) void later(at, () => this.#breakers[which]?.[does]());
     callers.forEach((caller, number) => {
       this.#unsettled++;
       void this.#calls.run(number, () =>
@@ -226,7 +229,13 @@ class Execution {
       ...options,
       cooldown,
       name,
-      ...(judge && { judge: ({ ok, error }) => judge[ok ? 'value' : this.#kindOf(error)] }),
+      ...(judge && {
+        judge: ({ ok, error }) => {
+          const said = judge[ok ? 'value' : this.#kindOf(error)];
+          if (said === 'throws') throw this.#hook('judge');
+          return said;
+        },
+      }),
     });
   }
 
@@ -247,7 +256,10 @@ class Execution {
       case 'bulkhead':
         return this.#bulkheads[layer.which] as Bulkhead;
       case 'failWhen':
-        return failWhen((result: unknown) => result instanceof Result && result.judged !== undefined);
+        return failWhen((result: unknown) => {
+          if (this.#attempts.get(this.#calls.getStore() ?? -1) === layer.throws) throw this.#hook('failWhen');
+          return result instanceof Result && result.judged !== undefined;
+        });
       case 'fallback': {
         const { fn } = layer;
         if (!fn) return fallback('fallback');
@@ -274,14 +286,24 @@ class Execution {
     const { retryIf, onRetryThrows } = layer;
     return retry({
       ...options,
-      ...(retryIf && { retryIf: (error) => retryIf[this.#kindOf(error)] }),
+      ...(retryIf && {
+        retryIf: (error) => {
+          const said = retryIf[this.#kindOf(error)];
+          if (said === 'throws') throw this.#hook('retryIf');
+          return said;
+        },
+      }),
       ...(onRetryThrows && {
         onRetry: ({ attempt }) => {
-          if (attempt === onRetryThrows)
-            throw this.#name(new Error('hook'), `hook@${this.#calls.getStore()}.${attempt}`, 'unknown');
+          if (attempt === onRetryThrows) throw this.#hook('onRetry');
         },
       }),
     });
+  }
+
+  #hook(name: string): Error {
+    const number = this.#calls.getStore() ?? -1;
+    return this.#name(new Error(name), `${name}@${number}`, 'unknown');
   }
 
   // --- callers
@@ -350,7 +372,9 @@ class Execution {
   #operation(caller: CallerScript, number: number, s: Scope): unknown {
     const { attempt } = s;
     const site = `${number}.${attempt}`;
-    this.#note(`operation ${number}`, `starts attempt ${attempt}`);
+    const previous = attempt > 1 ? `, after ${this.#labelOf(s.previousError)}` : '';
+    this.#note(`operation ${number}`, `starts attempt ${attempt} until ${time(s.deadline)}${previous}`);
+    this.#attempts.set(number, attempt);
     this.#inContext(number);
     const script = caller.attempts[Math.min(attempt, caller.attempts.length) - 1] as AttemptScript;
     script.cleanups.forEach((cleanup, i) => this.#defer(s, cleanup, number, `${site}.${i}`));

@@ -100,7 +100,7 @@ export interface RetryScript {
   readonly backoff: BackoffScript;
   readonly retryOn?: readonly Match[] | undefined;
   /** By kind of error; the verdict for those that are not here. */
-  readonly retryIf?: Readonly<Record<string, boolean>> | undefined;
+  readonly retryIf?: Readonly<Record<string, boolean | 'throws'>> | undefined;
   readonly idempotent?: boolean | undefined;
   /** One of its own; a shared one, by number; none. */
   readonly budget: BudgetScript | number | false;
@@ -135,7 +135,8 @@ export type LayerScript =
   | FallbackScript
   | { readonly type: 'breaker'; readonly which: number }
   | { readonly type: 'bulkhead'; readonly which: number }
-  | { readonly type: 'failWhen' };
+  /** `throws`: it is asked at this attempt, and throws. */
+  | { readonly type: 'failWhen'; readonly throws?: number | undefined };
 
 export type EffectScript = 'success' | 'failure' | 'neither';
 
@@ -152,7 +153,7 @@ export interface BreakerScript {
   readonly probeLease: number;
   readonly blameAfter: number;
   /** By kind of error, or 'value'. */
-  readonly judge?: Readonly<Record<string, EffectScript>> | undefined;
+  readonly judge?: Readonly<Record<string, EffectScript | 'throws'>> | undefined;
   readonly dryRun: boolean;
 }
 
@@ -186,6 +187,13 @@ export interface CallerScript {
   readonly attempts: readonly AttemptScript[];
 }
 
+/** What somebody does to a breaker from outside. */
+export interface AdminScript {
+  readonly at: number;
+  readonly breaker: number;
+  readonly does: 'isolate' | 'reset';
+}
+
 export interface Script {
   /** Of the random numbers on both sides. */
   readonly seed: number;
@@ -194,4 +202,5 @@ export interface Script {
   readonly bulkheads: readonly BulkheadScript[];
   readonly stacks: readonly (readonly LayerScript[])[];
   readonly callers: readonly CallerScript[];
+  readonly admin: readonly AdminScript[];
 }
