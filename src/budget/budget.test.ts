@@ -1,5 +1,5 @@
 /** The budget as an object that policies share: its options, its tokens, and what it tells. The sums are the cell's (`cell.test.ts`). */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { onEvent } from '../events.ts';
 import { clock } from '../foundation/index.ts';
 import { virtualTime } from '../testing/index.ts';
@@ -137,6 +137,15 @@ describe('P4: a budget in use', () => {
       expect(shared.withdraw()).toBe(false);
       expect(events).toEqual([{ event: 'budget:empty', name: 'inventory', at: 500 }]);
     });
+  });
+});
+
+test('while nobody listens, no event is built: the clock is asked once, for the tokens', async () => {
+  await virtualTime(() => {
+    const shared = budget({ initial: 0 });
+    using now = vi.spyOn(clock, 'now');
+    expect(shared.withdraw()).toBe(false);
+    expect(now).toHaveBeenCalledTimes(1);
   });
 });
 

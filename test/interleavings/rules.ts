@@ -160,24 +160,16 @@ export class Rules {
     }
   }
 
-  /**
-   * Permits that somebody is at work with: of each operation, or, with a bulkhead outside of a retry or a timeout, of each caller. Nobody waits
-   * for what a timeout inside has detached.
-   */
+  /** Permits that somebody is at work with: of each operation, or, with a bulkhead outside of a retry or a timeout, of each caller. */
   private permitsInUse(): number {
     const atWork = this.works.filter((work) => !work.isOver);
-    if (this.plan.flat) return atWork.length;
-    return this.detaches ? 0 : new Set(atWork.map((work) => work.caller)).size;
-  }
-
-  private get detaches(): boolean {
-    const { timeout, attemptTimeout } = this.plan;
-    return timeout?.detach === true || attemptTimeout?.detach === true;
+    return this.plan.flat ? atWork.length : new Set(atWork.map((work) => work.caller)).size;
   }
 
   /** A scope around a call cleans up. */
   cleansUp(caller: Caller): void {
-    if (this.detaches) return;
+    const { timeout, attemptTimeout } = this.plan;
+    if (timeout?.detach === true || attemptTimeout?.detach === true) return;
     this.expect(
       caller.works.every((work) => work.isOver),
       `the scope around ${caller.label} cleans up while its operation is at work (P5.5)`,
