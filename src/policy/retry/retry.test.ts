@@ -221,7 +221,7 @@ describe('P1.2 retry refuses', () => {
       { attempts: 1 },
       { attempts: Infinity },
       { retryOn: [] },
-      { retryOn: ['CODE', Error, TypeError, class Own {}, function Old() {}] },
+      { retryOn: ['CODE', Error, TypeError, class Own extends Error {}, function Old() {}] },
       { budget: false },
       { idempotent: false },
       { maxElapsed: 0 },

@@ -214,20 +214,22 @@ describe('P2.7 whoever wakes a call', () => {
   });
 
   test('a call that is linked to a scope sees its own context, not that of the scope', async () => {
+    const inner = new Seen();
+    const op = (s: Scope): void => {
+      inner.at(`attempt ${s.attempt}`);
+      if (s.attempt === 1) throw new Error('again');
+    };
     const call = (seen: Seen) =>
-      scope((s) =>
-        storage
-          .run('inner', () =>
-            retry({ attempts: 2, backoff: constant(10) }).run(
-              (attempt) => {
-                expect(storage.getStore()).toBe('inner');
-                if (attempt.attempt === 1) throw new Error('again');
-              },
-              { signal: s },
-            ),
-          )
-          .then(() => seen.at('after it')),
-      );
+      scope(async (s) => {
+        await storage.run('inner', () => retry({ attempts: 2, backoff: constant(10) }).run(op, { signal: s }));
+        seen.at('after it');
+      });
     expectOwnStores(await virtually(call), ['after it']);
+    expect(inner.stores.toSorted()).toEqual([
+      'attempt 1: inner',
+      'attempt 1: inner',
+      'attempt 2: inner',
+      'attempt 2: inner',
+    ]);
   });
 });

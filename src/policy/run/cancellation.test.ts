@@ -319,7 +319,7 @@ describe('P3.9 an abort in the turn of a delay of 0', () => {
         gate,
       );
       const call = made.settle(unreached, { signal: controller.signal });
-      for (let turn = 0; turn < 50; turn++) await null;
+      for (let turn = 0; turn < 50; turn++) await Promise.resolve();
       controller.abort(reason);
       const outcome = await call;
       expect(outcome).toMatchObject({ ok: false, stoppedBy: 'cancelled' });
@@ -348,14 +348,14 @@ test('an abort after any number of microtasks: no attempt begins after it, and i
           expect(controller.signal.aborted).toBe(false);
           begun++;
           s.defer(async () => {
-            await null;
+            await Promise.resolve();
           });
-          if (s.attempt % 2 === 0) await null;
+          if (s.attempt % 2 === 0) await Promise.resolve();
           throw own;
         },
         { signal: controller.signal },
       );
-      for (let turn = 0; turn < turns; turn++) await null;
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
       controller.abort(reason);
       const outcome = await call;
       expect(outcome.ok).toBe(false);
@@ -463,7 +463,7 @@ describe('an abort in a queue', () => {
       const second = errorOf(gate.run(unreached, { signal: controller.signal }));
       const third = gate.run(() => 'third');
       release.resolve();
-      while (gate.waiting === 2) await null;
+      while (gate.waiting === 2) await Promise.resolve();
       controller.abort(reason);
       expect(await second).toBe(reason);
       expect(await third).toBe('third');
@@ -525,7 +525,7 @@ describe('an abort from inside', () => {
   });
 
   test('the judge of a breaker: the attempt’s own error, or its success', async () => {
-    const made = (abort: () => void): Policy => policy(retry(), breaker({ judge: () => void abort() }));
+    const made = (abort: () => void): Policy => policy(retry(), breaker({ judge: () => (abort(), undefined) }));
     expect(await aborts(made)).toEqual({ outcome: 'cancelled', runs: 1, error: own });
     expect(await aborts(made, () => 'result')).toEqual({ outcome: 'result', runs: 1, error: undefined });
   });

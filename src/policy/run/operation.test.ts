@@ -102,7 +102,7 @@ describe.each(policies)('P1.5, P2: in a policy of %s', (_name, made) => {
       for (const op of [
         throws(error),
         async () => throws(error)(),
-        () => Promise.reject(error as Error),
+        () => Promise.reject(error),
         () => thenable((_, reject) => reject(error)),
         () => thenable(() => throws(error)()),
       ]) {
@@ -163,13 +163,16 @@ describe.each(policies)('P1.5, P2: in a policy of %s', (_name, made) => {
   });
 
   test('a `then` that throws when it is looked at is what the operation threw', async () => {
+    // oxlint-disable-next-line unicorn/no-thenable -- that is what it is
     const hostile = Object.defineProperty({}, 'then', { get: throws('getter') });
     expect(await settle(() => made.run(() => hostile))).toEqual({ error: 'getter' });
   });
 
   test('a `then` that somebody has put on a promise of the platform is not called, as `await` does not', async () => {
+    // oxlint-disable-next-line unicorn/no-thenable -- likewise
     const promise = Object.assign(Promise.resolve('own'), { then: throws(new Error('called')) });
     expect(await made.run(() => promise)).toBe('own');
+    // oxlint-disable-next-line unicorn/no-thenable -- likewise
     const rejected = Object.assign(Promise.reject(new Error('own')), { then: () => new Promise(() => {}) });
     expect(await settle(() => made.run(() => rejected))).toEqual({ error: new Error('own') });
   });
