@@ -526,7 +526,12 @@ export class Call implements Settings {
     if (isLeft) tellAbandoned(attempt);
     if (!isInside) abandonedBodies.set(attempt, this.leaveBehind(reason, detach));
     attempt.context.leave(); // it is aborted, so nothing from above can tell it anything new
-    this.inContext(() => this.decide(this.attemptFailed(attempt, reason, false, isLeft)));
+    this.inContext(() => {
+      const record = this.attemptFailed(attempt, reason, false, isLeft);
+      // A hook of a stage inside, which was told of it before.
+      if (attempt.inside !== null && attempt.inside.thrown !== NONE) record.thrown = attempt.inside.thrown;
+      this.decide(record);
+    });
   }
 
   /**
