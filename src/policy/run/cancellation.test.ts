@@ -607,6 +607,18 @@ describe('an abort from inside', () => {
     }
   });
 
+  test('a listener of timeout:fired: the reason, not the timeout', async () => {
+    for (const layers of [timeout(10), policy(retry(), timeout(10)), policy(timeout(10), retry(), timeout('1h'))]) {
+      let listener: Disposable | undefined;
+      const made = (abort: () => void): Policy => {
+        listener = onEvent('timeout:fired', abort);
+        return layers;
+      };
+      expect(await aborts(made, (s) => s.sleep('1h'))).toEqual({ outcome: 'cancelled', runs: 1, error: reason });
+      listener?.[Symbol.dispose]();
+    }
+  });
+
   test('a listener of budget:empty: the error in hand, as without it', async () => {
     let listener: Disposable | undefined;
     const made = (abort: () => void): Policy => {
