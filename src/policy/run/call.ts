@@ -321,7 +321,9 @@ export class Call implements Settings {
 
   /** It has, but for what was abandoned by calls inside it: permits, and whoever is held, wait for that. */
   private async releaseLater(attempt: Attempt, isLate: boolean, used: Promise<void>): Promise<void> {
+    const settled = this.holdOutside();
     for (let wait: Promise<void> | undefined = used; wait !== undefined; wait = usedInside(attempt)) await wait;
+    settled();
     this.release(attempt, isLate);
   }
 
@@ -541,9 +543,17 @@ export class Call implements Settings {
    */
   private leaveBehind(reason: unknown, detach: boolean): () => void {
     const settled = abandonBody(this.name, reason, detach ? null : this.above);
-    for (let at = this.options?.outer; at !== undefined; at = at.call.options?.outer) at.inside!.leaveBehind();
+    const released = this.holdOutside();
     return () => {
       settled();
+      released();
+    };
+  }
+
+  /** Keeps the permits of the stages outside. Gives what ends that. */
+  private holdOutside(): () => void {
+    for (let at = this.options?.outer; at !== undefined; at = at.call.options?.outer) at.inside!.leaveBehind();
+    return () => {
       for (let at = this.options?.outer; at !== undefined; at = at.call.options?.outer) at.inside!.settled();
     };
   }
@@ -601,7 +611,7 @@ export class Call implements Settings {
   private finish(error: unknown, by: StoppedBy | undefined): void {
     if (this.timer !== null) this.timer.leave();
     if (this.link !== null) this.link.leave();
-    this.options?.outer?.inside!.calls.delete(this);
+    this.options?.outer?.inside!.left(this);
     if (this.options !== null && this.stage.reports) this.options.onReport?.(this.history, by);
     if (!callEnd.observed || !this.stage.outermost) return;
     const durationMs = this.startedMs === null ? null : clock.now() - this.startedMs;
@@ -643,7 +653,7 @@ function failed(attempt: Attempt, error: unknown): unknown {
   return attempt.call.close(attempt);
 }
 
-/** `undefined` if nothing runs that calls inside have abandoned; else a promise of the moment when that may have changed. */
+/** `undefined` if nothing runs that calls inside have abandoned, or that a layer of one's own did not wait for; else a promise of the moment when that may have changed. */
 function usedInside({ inside, ownContext }: Attempt): Promise<void> | undefined {
   return inside?.released() ?? ownContext?.released();
 }

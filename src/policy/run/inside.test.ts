@@ -96,3 +96,42 @@ describe('`detach` lets cleanups go on, and nothing else: as in one stage', () =
     }),
   );
 });
+
+describe('a layer that does not wait for what it has begun', () => {
+  const tooSlow = layer({
+    name: 'too slow',
+    run: (next, s) => Promise.race([next(), s.sleep(10).then(() => Promise.reject(new Error('too slow')))]),
+  });
+  const stale = layer({ name: 'stale', run: (next) => (void next(), 'stale') });
+
+  test.for<[string, Policy]>([
+    ['beside it', tooSlow],
+    ['further in', policy(layer({ name: 'plain', run: (next) => next() }), bulkhead({ limit: 9 }), tooSlow)],
+  ])('P3.3 P7.2 keeps its permit, and is not run beside itself, when the layer is %s', ([, inside]) =>
+    virtualTime(async (time) => {
+      const deaf = Promise.withResolvers<void>();
+      const permits = bulkhead({ limit: 1 });
+      let runs = 0;
+      const call = policy(retry({ backoff: constant(0), idempotent: false }), permits, inside).settle(
+        () => (runs++, deaf.promise),
+      );
+      await time.advance(100);
+      expect(await call).toMatchObject({ ok: false, stoppedBy: 'ambiguous', attempts: [{ abandoned: true }] });
+      expect([runs, permits.inFlight]).toEqual([1, 1]);
+      deaf.resolve();
+      await time.advance(0);
+      expect(permits.inFlight).toBe(0);
+    }),
+  );
+
+  test('P7.2 a result that comes at once does not wait for it; the permit does', () =>
+    virtualTime(async (time) => {
+      const slow = Promise.withResolvers<string>();
+      const permits = bulkhead({ limit: 1 });
+      expect(await policy(permits, stale).run(() => slow.promise)).toBe('stale');
+      expect(permits.inFlight).toBe(1);
+      slow.resolve('fresh');
+      await time.advance(0);
+      expect(permits.inFlight).toBe(0);
+    }));
+});

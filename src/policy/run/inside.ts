@@ -17,7 +17,7 @@ export class Inside {
   judged: unknown = NONE;
   /** How many bodies that calls there have abandoned still run. */
   private running = 0;
-  /** Told when none does any more. */
+  /** Told when none does any more, and no call is under way. */
   private onReleased: (() => void) | null = null;
   /** That of the middleware around this one. */
   readonly around: Inside | undefined;
@@ -33,11 +33,22 @@ export class Inside {
 
   /** One that was has settled. */
   settled(): void {
-    if (--this.running === 0) this.onReleased?.();
+    this.running--;
+    if (!this.isUsed) this.onReleased?.();
   }
 
-  /** `undefined` if no abandoned body runs; else a promise of the moment when that may have changed. */
+  /** The call has ended. */
+  left(call: Call): void {
+    this.calls.delete(call);
+    if (!this.isUsed) this.onReleased?.();
+  }
+
+  /** `undefined` if nothing runs there; else a promise of the moment when that may have changed. */
   released(): Promise<void> | undefined {
-    return this.running === 0 ? undefined : new Promise((resolve) => (this.onReleased = resolve));
+    return this.isUsed ? new Promise((resolve) => (this.onReleased = resolve)) : undefined;
+  }
+
+  private get isUsed(): boolean {
+    return this.running > 0 || this.calls.size > 0;
   }
 }
