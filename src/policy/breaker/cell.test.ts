@@ -352,6 +352,14 @@ describe('P6.2: open', () => {
     expect(bench.state).toBe('open');
   });
 
+  test('it says so also when very many probes are under way', () => {
+    const [bench] = halfOpen({ probes: 200_000 });
+    bench.ms = 10_500;
+    for (let i = 1; i < 200_000; i++) bench.admit();
+    expect(bench.admit()).toBe(0);
+    expect(bench.cell.retryAfterMs(11_000)).toBe(29_000);
+  });
+
   test('it is half-open with the first call after the cooldown, which is the first probe', () => {
     const bench = opened();
     bench.ms = 10_000;

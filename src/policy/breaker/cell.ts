@@ -142,7 +142,11 @@ export class BreakerCell {
     if (this.state === 'open') return remaining(nowMs - this.openedMs, this.cooldownMs);
     const { leases, settings } = this;
     if (leases.length < settings.probes) return 0;
-    return Math.min(...leases.map((lease) => remaining(nowMs - lease.sinceMs, settings.probeLeaseMs)));
+    // Not a spread: there may be more leases than a call takes arguments.
+    return leases.reduce(
+      (least, lease) => Math.min(least, remaining(nowMs - lease.sinceMs, settings.probeLeaseMs)),
+      Infinity,
+    );
   }
 
   isolate(): void {
