@@ -6,7 +6,6 @@ import {
   clock,
   durationOption,
   rangeOf,
-  TimeoutError,
   type Duration,
 } from '../../foundation/index.ts';
 import { refusePromise } from '../../scope/frame.ts';
