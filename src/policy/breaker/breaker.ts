@@ -8,7 +8,7 @@ import {
   rangeOf,
   type Duration,
 } from '../../foundation/index.ts';
-import { refusePromise } from '../../scope/frame.ts';
+import { NONE, refusePromise } from '../../scope/frame.ts';
 import type { Classification } from '../../verdict/index.ts';
 import type { Attempt } from '../run/attempt.ts';
 import { isDeadline, type AttemptRecord } from '../run/history.ts';
@@ -198,7 +198,7 @@ class BreakerGate implements Gate {
 
   /** P6.6. */
   private effectOf(attempt: Attempt, failed: AttemptRecord): Effect {
-    if (failed.refused) return 'neither';
+    if (failed.refused || failed.thrown !== NONE) return 'neither';
     // Not `attempt.aborted`: its own failure aborts it as well.
     const { call } = attempt;
     if (!failed.timedOut && (failed.error === call.reason || call.isOwnTimeout(failed.error))) {
@@ -206,6 +206,8 @@ class BreakerGate implements Gate {
       return failed.durationMs !== null && failed.durationMs >= this.blameAfterMs ? 'failure' : 'neither';
     }
     const { health } = failed.classification;
+    // What a caller has cancelled may end with any error, and the server is not to blame for it.
+    if (health === 'down' && !failed.timedOut && call.reason !== NONE && !isDeadline(call.reason)) return 'neither';
     return health === 'down' ? 'failure' : health === 'up' ? 'success' : 'neither';
   }
 

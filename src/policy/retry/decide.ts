@@ -4,7 +4,8 @@
  */
 import { checkOption, clock, rangeOf } from '../../foundation/index.ts';
 import type { Budget } from '../../budget/index.ts';
-import { refusePromise } from '../../scope/frame.ts';
+import { discarded } from '../../scope/events.ts';
+import { isThenable, refusePromise } from '../../scope/frame.ts';
 import { Attempt } from '../run/attempt.ts';
 import type { Call } from '../run/call.ts';
 import { codeOf, isRefusal, type AttemptRecord, type StoppedBy } from '../run/history.ts';
@@ -77,7 +78,8 @@ export class RetryDecision implements RetryLayer {
     const { attempts, retryIf, retryOn } = this.settings;
     if (failed.number >= attempts) return 'attempts';
     if (failed.abandoned && this.idempotent(call) !== true) return this.ambiguous(call, failed);
-    const { verdict, code } = failed.classification;
+    const { verdict } = failed;
+    const { code } = failed.classification;
     if (code === 'COMMIT_UNKNOWN') return 'ambiguous'; // whatever anybody says
     const said = retryIf?.(failed.error, this.context(call, failed));
     if (said !== undefined) {
@@ -123,16 +125,22 @@ export class RetryDecision implements RetryLayer {
     const { onRetry } = this.settings;
     if (onRetry === undefined) return;
     try {
-      onRetry(Object.freeze({ ...this.context(call, failed), error: failed.error, delayMs }));
+      const answer: unknown = onRetry(Object.freeze({ ...this.context(call, failed), error: failed.error, delayMs }));
+      // Nobody waits for it; what it rejects with is told.
+      if (isThenable(answer)) {
+        answer.then(undefined, (error: unknown) => {
+          if (discarded.observed) discarded.emit({ name: call.name, error });
+        });
+      }
     } catch (error) {
       this.giveBack();
       throw error;
     }
   }
 
-  private context(call: Call, { number, classification }: AttemptRecord): RetryContext {
+  private context(call: Call, { number, verdict }: AttemptRecord): RetryContext {
     const idempotent = this.idempotent(call);
-    return Object.freeze({ attempt: number, verdict: classification.verdict, idempotent, name: call.name });
+    return Object.freeze({ attempt: number, verdict, idempotent, name: call.name });
   }
 
   private idempotent({ options }: Call): boolean | undefined {

@@ -56,7 +56,7 @@ export interface RetryOptions {
   readonly minAttemptTime?: Duration | undefined;
   /** A server that asks to wait longer than this ends the call [60 s]. */
   readonly maxRetryAfter?: Duration | undefined;
-  /** Called before each wait. */
+  /** Called before each wait. A promise that it returns is not waited for; what that rejects with is told by `scope:discarded`. */
   readonly onRetry?: ((retry: RetryScheduled) => void) | undefined;
 }
 

@@ -1,4 +1,5 @@
 /** The scope of an attempt (P1.3, P1.4): what it is told, what it waits for, when its cleanups run, and what hangs below it. */
+import { transient } from '../../verdict/index.ts';
 import { describe, expect, test } from 'vitest';
 import { virtualTime } from '../../testing/index.ts';
 import { CountedController } from '../../../test/listeners.ts';
@@ -142,12 +143,40 @@ describe('P1.3 every attempt', () => {
     });
   });
 
-  test('fails if a cleanup fails, and is made again', async () => {
-    const value = await twice.run((s) => {
-      if (s.attempt === 1) s.defer(throws(failed));
-      return s.previousError;
+  test('fails if a cleanup fails, and is made again where it may happen twice, or the error says that it may', async () => {
+    for (const [error, idempotent] of [
+      [failed, true],
+      [transient(new Error('conflict')), false],
+    ] as const) {
+      const value = await twice.run(
+        (s) => {
+          if (s.attempt === 1) s.defer(throws(error));
+          return s.previousError;
+        },
+        { idempotent },
+      );
+      expect(value).toBe(error);
+    }
+  });
+
+  test('P3.4 that has succeeded, and whose cleanup failed, is ambiguous: it is not made again, and its result is disposed of', async () => {
+    let runs = 0;
+    const disposed: number[] = [];
+    const outcome = await twice.settle(
+      (s) => {
+        s.defer(async () => throws(failed)());
+        const run = ++runs;
+        return { [Symbol.dispose]: () => void disposed.push(run) };
+      },
+      { idempotent: false },
+    );
+    expect(outcome).toMatchObject({
+      ok: false,
+      error: failed,
+      stoppedBy: 'ambiguous',
+      attempts: [{ verdict: 'ambiguous' }],
     });
-    expect(value).toBe(failed);
+    expect([runs, disposed]).toEqual([1, [1]]);
   });
 
   test('keeps the error of a cleanup beside its own', async () => {

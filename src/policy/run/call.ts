@@ -36,7 +36,9 @@ import { attemptEnd, attemptStart, callEnd, callStart, timeoutFired, timeoutLate
 import {
   ABANDONED,
   AttemptRecord,
+  CLEANUP,
   isDeadline,
+  isRefusal,
   JUDGED,
   OVERDUE,
   REFUSED,
@@ -250,21 +252,27 @@ export class Call implements Settings {
   close(attempt: Attempt): unknown {
     const { ownContext } = attempt;
     if (ownContext !== null) {
-      if (ownContext.children > 0) return this.closeLater(attempt, undefined);
+      if (ownContext.children > 0) return this.closeLater(attempt, undefined, false);
       attempt.seal(ownContext);
     }
     attempt.phase = UNWINDING;
+    const done = attempt.failure === NONE;
     const pending = attempt.unwind();
-    return pending === undefined ? this.ended(attempt) : this.closeLater(attempt, pending);
+    return pending === undefined ? this.ended(attempt, done) : this.closeLater(attempt, pending, done);
   }
 
   /** The same where there is something to wait for. */
-  private async closeLater(attempt: Attempt, pending: PromiseLike<unknown> | undefined): Promise<unknown> {
+  private async closeLater(
+    attempt: Attempt,
+    pending: PromiseLike<unknown> | undefined,
+    done: boolean,
+  ): Promise<unknown> {
     if (attempt.phase === RUNNING) {
       const { context } = attempt;
       for (let wait = attempt.childless(context); wait !== undefined; wait = attempt.childless(context)) await wait;
       attempt.seal(context);
       attempt.phase = UNWINDING;
+      done = attempt.failure === NONE;
       pending = attempt.unwind();
     }
     for (; pending !== undefined; pending = attempt.unwind()) {
@@ -274,11 +282,11 @@ export class Call implements Settings {
         attempt.cleanupThrew(error);
       }
     }
-    return this.ended(attempt);
+    return this.ended(attempt, done);
   }
 
-  /** Body, children and cleanups have settled. */
-  private ended(attempt: Attempt): unknown {
+  /** Body, children and cleanups have settled. `done`: without a failure, before the cleanups. */
+  private ended(attempt: Attempt, done: boolean): unknown {
     const { judge } = this.stage;
     attempt.end();
     if (attempt.timer !== null) attempt.timer.leave();
@@ -307,8 +315,9 @@ export class Call implements Settings {
     else void this.releaseLater(attempt, isLate, used);
     if (isLate) return this.late(attempt);
     if (failure === NONE) return this.succeed(attempt);
-    const record = this.attemptFailed(attempt, failure, judged, used !== undefined);
-    if (thrown !== NONE) record.thrown = thrown;
+    const onlyCleanup = done && attempt.failure !== NONE;
+    if (onlyCleanup) dispose(this.name, value);
+    const record = this.attemptFailed(attempt, failure, judged, used !== undefined, thrown, onlyCleanup);
     return this.decide(record);
   }
 
@@ -350,21 +359,32 @@ export class Call implements Settings {
   }
 
   /** Writes down what the attempt came to, and tells the gates. */
-  private attemptFailed(attempt: Attempt, error: unknown, judged: boolean, abandoned = false): AttemptRecord {
+  private attemptFailed(
+    attempt: Attempt,
+    error: unknown,
+    judged: boolean,
+    abandoned: boolean,
+    thrown: unknown = NONE,
+    onlyCleanup = false,
+  ): AttemptRecord {
     const overdue = attempt.timer?.grace?.error != null;
-    const refused = this.neverBegan(attempt);
+    // A layer inside refused it, or its time passed there in a queue. What a layer of one's own throws is no refusal.
+    const refused = this.neverBegan(attempt) && (isRefusal(error) || attempt.isAbort(error));
     if (refused && attempt.attempt > 1) this.stage.retry?.giveBack();
     const flags =
       (refused ? REFUSED : 0) |
       (judged ? JUDGED : 0) |
       (abandoned ? ABANDONED : 0) |
+      (onlyCleanup ? CLEANUP : 0) |
       (overdue ? OVERDUE : 0) |
       (overdue && error === attempt.timer!.grace!.error ? TIMED_OUT : 0);
     const record = new AttemptRecord(attempt.attempt, error, flags, this.history);
     record.startedMs = attempt.startedMs;
     if (attempt.startedMs !== null) record.durationMs = clock.now() - attempt.startedMs;
     this.history = record;
-    record.thrown = this.tellGates(attempt, record, this.stage.gates.length);
+    record.thrown = thrown;
+    const told = this.tellGates(attempt, record, this.stage.gates.length);
+    if (thrown === NONE) record.thrown = told;
     if (attemptEnd.observed) this.tellAttemptEnd(attempt, record);
     return record;
   }
@@ -432,10 +452,8 @@ export class Call implements Settings {
 
   private again(delayMs: number, refused: boolean): unknown {
     // The promise that reacts to the first attempt waits for this call from now on.
-    if (this.resolve === null) return new Adoption(this, delayMs);
-    if (delayMs > 0) this.awaited = new BackoffWait(this, delayMs);
-    // A refusal comes at once: without a turn of the microtask queue each retry would be called by the one before.
-    else if (refused) void TURN.then(() => this.resume());
+    if (this.resolve === null) return new Adoption(this, delayMs, refused);
+    if (delayMs > 0 || refused) this.awaited = new BackoffWait(this, delayMs);
     else this.begin();
     return undefined;
   }
@@ -449,9 +467,10 @@ export class Call implements Settings {
   }
 
   /** The back-off before the next attempt. */
-  backOff(delayMs: number): void {
-    if (delayMs === 0 || this.reason !== NONE) this.resume();
-    else this.awaited = new BackoffWait(this, delayMs);
+  backOff(delayMs: number, refused: boolean): void {
+    // A refusal comes at once: without a turn of the event loop nobody could ever give back what it waits for.
+    if (this.reason === NONE && (delayMs > 0 || refused)) this.awaited = new BackoffWait(this, delayMs);
+    else this.resume();
   }
 
   /** The caller has cancelled, or the timeout of the whole call has passed: then `error` is its error. */
@@ -707,17 +726,19 @@ class CallLink extends Watcher {
 class Adoption {
   private readonly call: Call;
   private readonly delayMs: number;
+  private readonly refused: boolean;
 
-  constructor(call: Call, delayMs: number) {
+  constructor(call: Call, delayMs: number, refused: boolean) {
     this.call = call;
     this.delayMs = delayMs;
+    this.refused = refused;
   }
 
   /** Called by the promise that adopts. */
   // oxlint-disable-next-line unicorn/no-thenable -- this is what it is for
   then(resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
     this.call.adopted(resolve, reject);
-    this.call.backOff(this.delayMs);
+    this.call.backOff(this.delayMs, this.refused);
   }
 }
 

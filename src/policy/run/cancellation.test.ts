@@ -323,7 +323,6 @@ describe('P3.9 an abort in the turn of a delay of 0', () => {
       controller.abort(reason);
       const outcome = await call;
       expect(outcome).toMatchObject({ ok: false, stoppedBy: 'cancelled' });
-      expect(outcome.attempts.length).toBeGreaterThan(5);
       expect([reason, outcome.attempts.at(-1)?.error]).toContain((outcome as { error: unknown }).error);
       expect([shared.tokens, controller.listeners]).toEqual([100, 0]);
       await time.runAll();

@@ -67,6 +67,8 @@ export const ABANDONED = 4;
 export const OVERDUE = 8;
 /** And that is what ended it. */
 export const TIMED_OUT = 16;
+/** The operation had succeeded, and a cleanup of it failed. */
+export const CLEANUP = 32;
 
 /** A failed attempt. */
 export class AttemptRecord {
@@ -124,10 +126,16 @@ export class AttemptRecord {
     return (this.classified ??= classify(this.error));
   }
 
+  /** The verdict on the attempt: what is not known of an error that a cleanup threw leaves open what the operation has done. */
+  get verdict(): Verdict {
+    const { verdict } = this.classification;
+    return verdict === 'unknown' && (this.flags & CLEANUP) !== 0 ? 'ambiguous' : verdict;
+  }
+
   private get report(): AttemptReport {
     const { number, error, startedMs, durationMs, refused, abandoned } = this;
     const delayMs = this.before?.delayAfterMs ?? 0;
-    const { verdict } = this.classification;
+    const { verdict } = this;
     return Object.freeze({ number, error, startedAt: startedMs, durationMs, delayMs, verdict, refused, abandoned });
   }
 

@@ -127,11 +127,11 @@ describe('P2.5 a hook that throws', () => {
     expect(stoppedBy(hook)).toBe('verdict');
   });
 
-  test('as the judge of a breaker is a failure for a breaker outside, and permits are given back', async () => {
+  test('as the judge of a breaker is neither for a breaker outside, and permits are given back', async () => {
     const [outer, gate] = [breaker({ failures: 1 }), bulkhead({ limit: 1 })];
     const made = policy(outer, retry(), gate, breaker({ judge: throws(new Error('hook')) }));
     await errorOf(made.run(() => 'result'));
-    expect([outer.state, gate.inFlight]).toEqual(['open', 0]);
+    expect([outer.state, gate.inFlight]).toEqual(['closed', 0]);
   });
 
   test('is not asked when the caller has cancelled', async () => {

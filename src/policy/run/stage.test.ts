@@ -97,10 +97,12 @@ describe('P1.1 what an order means', () => {
     expect(op.calls).toHaveLength(6);
   });
 
-  test('a breaker may stand in a policy more than once', async () => {
-    const shared = breaker({ failures: 2 });
-    await errorOf(policy(shared, shared).run(throws(own)));
-    expect(shared.state).toBe('open');
+  test('a breaker or bulkhead stands in a policy once: inside itself it would wait for itself', () => {
+    for (const gate of [breaker(), bulkhead({ limit: 1 })]) {
+      expect(() => policy(gate, retry(), gate)).toThrow(
+        expect.objectContaining({ code: 'BAD_OPTION', option: 'policy' }),
+      );
+    }
   });
 });
 

@@ -131,7 +131,13 @@ export function compile(layers: readonly Layer[]): Stage {
   const judge = last?.kind === 'judge' ? last : null;
   const rest = judge === null ? layers : layers.slice(0, -1);
   const groups: (FlatStage | Middleware)[] = [];
-  for (const layer of rest) {
+  for (const [place, layer] of rest.entries()) {
+    checkOption(
+      layer.kind !== 'gate' || rest.indexOf(layer) === place,
+      'policy',
+      layer,
+      'each breaker and bulkhead once: inside itself it would wait for itself',
+    );
     checkOption(
       layer.kind !== 'judge',
       'policy',
