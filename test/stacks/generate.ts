@@ -80,6 +80,67 @@ class Generator {
   }
 
   script(): Script {
+    const kind = this.#random.below(10);
+    return kind === 0 ? this.#breakerDrill() : kind === 1 ? this.#bulkheadDrill() : this.#anything();
+  }
+
+  /** A breaker that opens and closes all the time. */
+  #breakerDrill(): Script {
+    const { chance } = this.#tools;
+    const { judge: _none, ...breaker } = this.#breaker();
+    return {
+      ...this.#nothing(),
+      breakers: [
+        {
+          ...breaker,
+          failures: 1 + this.#random.below(2),
+          cooldowns: this.#list(1 + this.#random.below(3), () => this.#ms(2, 40)),
+          probeLease: this.#ms(5, 60),
+          dryRun: false,
+        },
+      ],
+      stacks: [[{ type: 'breaker', which: 0 }, ...this.#list(this.#random.below(2), () => this.#timeout())]],
+      callers: this.#list(24, () => ({
+        ...this.#simply(400),
+        attempts: [
+          clean<AttemptScript>({
+            cleanups: [],
+            after: chance(0.2) ? undefined : this.#ms(1, 60),
+            end: chance(0.5) ? { as: 'value' } : { as: 'error', error: this.#thrown() },
+          }),
+        ],
+      })),
+    };
+  }
+
+  /** A queue that is long enough for a bulkhead to learn what it costs. */
+  #bulkheadDrill(): Script {
+    const { chance, pick } = this.#tools;
+    const waits: LayerScript[] = [{ type: 'bulkhead', which: 0 }];
+    return {
+      ...this.#nothing(),
+      bulkheads: [clean({ ...this.#bulkhead(), limit: pick([1, 1, 2]), queue: 20, dryRun: false })],
+      stacks: [waits, [{ ...this.#timeout(), after: this.#ms(20, 300) }, ...waits]],
+      callers: this.#list(20, () => ({
+        ...this.#simply(chance(0.7) ? 60 : 400),
+        scope: { cleanup: false, linkBy: 'scope' as const },
+        priority: this.#random.below(3),
+        stack: this.#random.below(2),
+        attempts: [{ cleanups: [], after: this.#ms(3, 40), end: { as: 'value' } }],
+      })),
+    };
+  }
+
+  #nothing(): Omit<Script, 'stacks' | 'callers'> {
+    return { seed: this.#random.below(1e9), budgets: [], breakers: [], bulkheads: [], admin: [] };
+  }
+
+  #simply(until: number): Omit<CallerScript, 'attempts'> {
+    const at = 1 + this.#random.below(until) + (1 + this.#random.below(1023)) / 1024;
+    return { at, stack: 0, priority: 0, by: 'settle' };
+  }
+
+  #anything(): Script {
     const breakers = this.#list(this.#random.below(3), () => this.#breaker());
     const bulkheads = this.#list(this.#random.below(3), () => this.#bulkhead());
     const budgets = this.#list(this.#random.below(2), () => this.#budget());

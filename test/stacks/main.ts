@@ -7,15 +7,13 @@
  *   --only INDEX     one script, with both traces
  *   --workers N      processes beside each other [1]
  *   --progress       a line every second
+ *   --mutant NAME    changes the source before (`mutants.ts`): there must be a difference, which is not shrunk
  */
 import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { check } from './check.ts';
-import { generate } from './generate.ts';
-import { compare, report } from './stacks.ts';
-import { both } from './trace.ts';
+import { mutants, mutate } from './mutants.ts';
 
 const { values } = parseArgs({
   options: {
@@ -25,15 +23,29 @@ const { values } = parseArgs({
     only: { type: 'string' },
     workers: { type: 'string', default: '1' },
     progress: { type: 'boolean', default: false },
+    mutant: { type: 'string' },
   },
 });
+
+if (values.mutant !== undefined) {
+  const mutant = mutants.find(({ name }) => name === values.mutant);
+  if (!mutant)
+    refuse(`no mutant is called '${values.mutant}'. There are: ${mutants.map(({ name }) => name).join(', ')}`);
+  mutate(mutant);
+}
+// After that: what they import may be changed.
+const { check } = await import('./check.ts');
+const { generate } = await import('./generate.ts');
+const { compare, report } = await import('./stacks.ts');
+const { both } = await import('./trace.ts');
 
 const seed = values.seed;
 const from = count('from', values.from, 0);
 const programs = count('programs', values.programs, 1);
 const workers = count('workers', values.workers, 1);
 
-if (values.only !== undefined) await only(count('only', values.only, 0));
+if (values.mutant !== undefined) await findMutant();
+else if (values.only !== undefined) await only(count('only', values.only, 0));
 else if (workers > 1) await manage();
 else await work();
 
@@ -41,8 +53,22 @@ else await work();
 function count(name: string, text: string, least: number): number {
   const number = Number(text);
   if (Number.isInteger(number) && number >= least) return number;
-  console.error(`--${name} must be a whole number from ${least}; it is '${text}'`);
+  return refuse(`--${name} must be a whole number from ${least}; it is '${text}'`);
+}
+
+function refuse(message: string): never {
+  console.error(message);
   process.exit(2);
+}
+
+/** Prints after how many scripts it is found; exit code 1 if it is not. */
+async function findMutant(): Promise<void> {
+  for (let index = from; index < from + programs; index++) {
+    if (!('differs' in (await check(generate(seed, index))))) continue;
+    return console.log(`found after ${index - from + 1} scripts`);
+  }
+  console.log(`not found in ${programs} scripts`);
+  process.exitCode = 1;
 }
 
 async function only(index: number): Promise<void> {

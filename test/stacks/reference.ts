@@ -134,8 +134,8 @@ interface Out {
   /** The operation was called. */
   readonly ran?: boolean;
   readonly abandoned?: boolean;
-  /** A hook or predicate threw it: P2.5. `before`: what the attempt had come to. */
-  readonly hook?: { readonly before: Out } | undefined;
+  /** A hook or predicate threw it (P2.5). */
+  readonly hook?: boolean;
   readonly body?: Body | undefined;
   readonly stoppedBy?: string | undefined;
 }
@@ -427,7 +427,7 @@ class Reference {
     const fault = new Fault(`${name}@${number}`, 'unknown', known.unknown);
     if (before.fault) fault.keep(before.fault);
     const { abandoned = false, body, ran = false } = before;
-    return { fault, failed: before.fault, hook: { before }, abandoned, body, ran, stoppedBy: 'verdict' };
+    return { fault, failed: before.fault, hook: true, abandoned, body, ran, stoppedBy: 'verdict' };
   }
 
   // --- layers
@@ -571,11 +571,11 @@ class Reference {
     const pass: Pass =
       typeof answer === 'number' ? { at: this.#world.now, began: undefined, period: undefined } : answer;
     this.#enter({ ...inside, letIn: [...inside.letIn, pass] }, (out) => {
-      const before = out.hook?.before ?? out;
-      const judged = script?.judge?.[before.fault?.kind ?? 'value'];
+      // Of a call that a dry run alone let pass nothing is asked.
+      const judged = pass.period === undefined ? undefined : script?.judge?.[out.fault?.kind ?? 'value'];
       breaker.settle(
         pass,
-        judged === undefined || judged === 'throws' ? this.#effect(which, pass, inside, before) : judged,
+        judged === undefined || judged === 'throws' ? this.#effect(which, pass, inside, out) : judged,
       );
       if (judged !== 'throws') return done(out);
       this.#dispose(inside.call, out.value);
@@ -673,7 +673,7 @@ class Reference {
       if (!out.value || throws !== call.attempt) return done(judge(out));
       this.#dispose(call, out.value);
       const { fault } = this.#hookThrew('failWhen', call, {});
-      done({ fault, failed: fault, hook: { before: { fault, ran: true } }, ran: true, stoppedBy: 'verdict' });
+      done({ fault, failed: fault, hook: true, ran: true, stoppedBy: 'verdict' });
     });
   }
 
