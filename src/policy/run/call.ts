@@ -369,7 +369,7 @@ export class Call implements Settings {
   ): AttemptRecord {
     const overdue = attempt.timer?.grace?.error != null;
     // A layer inside refused it, or its time passed there in a queue. What a layer of one's own throws is no refusal.
-    const refused = this.neverBegan(attempt) && (isRefusal(error) || attempt.isAbort(error));
+    const refused = this.neverBegan(attempt) && (isRefusal(error) || overdue || this.reason !== NONE);
     if (refused && attempt.attempt > 1) this.stage.retry?.giveBack();
     const flags =
       (refused ? REFUSED : 0) |
