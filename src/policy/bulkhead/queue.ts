@@ -4,7 +4,7 @@
  */
 import { clock, Link, List, Timer } from '../../foundation/index.ts';
 import type { Attempt } from '../run/attempt.ts';
-import type { Wait } from '../run/call.ts';
+import type { Wait } from '../run/wait.ts';
 import type { Gate } from '../run/layer.ts';
 
 /** What a waiter has to do with its bulkhead. */

@@ -20,11 +20,10 @@ import {
   addSuppressed,
   captureContext,
   clock,
-  Timer,
   TimeoutError,
   type CapturedContext,
 } from '../../foundation/index.ts';
-import { Watcher, type Context } from '../../scope/context.ts';
+import type { Context } from '../../scope/context.ts';
 import type { Values } from '../../scope/context-key.ts';
 import { discarded } from '../../scope/events.ts';
 import { NONE, RUNNING, UNWINDING } from '../../scope/frame.ts';
@@ -49,14 +48,10 @@ import {
 } from './history.ts';
 import type { Inside } from './inside.ts';
 import { LayerTimer } from './layer-timer.ts';
+import { CallLink } from './link.ts';
 import { WAIT, type CallOptions, type Gate, type Operation, type TimeoutLayer } from './layer.ts';
 import type { FlatStage } from './stage.ts';
-
-/** Something that a call waits for, other than an attempt at work: a back-off, or a place in a queue. */
-export interface Wait {
-  /** The call was aborted: it ends at once. */
-  cancel(reason: unknown): void;
-}
+import { Adoption, BackoffWait, type Wait } from './wait.ts';
 
 export class Call implements Settings {
   readonly stage: FlatStage;
@@ -696,70 +691,3 @@ const TURN = /* @__PURE__ */ Promise.resolve();
 /** As `await` does it: whatever somebody has made of the promise's own `then`. */
 // oxlint-disable-next-line typescript/unbound-method -- called with the promise
 const { then } = Promise.prototype;
-
-/** Where the call hangs in the cancellation tree. */
-class CallLink extends Watcher {
-  private readonly call: Call;
-  /** What the caller gave. It may have ended meanwhile: then the link hangs further up. */
-  readonly outer: Context;
-
-  constructor(call: Call, outer: Context) {
-    super();
-    this.call = call;
-    this.outer = outer;
-  }
-
-  /** @returns why that is aborted, or `NONE` */
-  hang(): unknown {
-    const above = this.outer.inForce;
-    if (above === null) return NONE;
-    if (above.reason === NONE) above.add(this);
-    return above.reason;
-  }
-
-  override abort(reason: unknown): void {
-    this.call.abort(reason);
-  }
-}
-
-/** What the reaction to the first attempt hands on when the call goes on: the promise that it settles adopts the call, one turn later. */
-class Adoption {
-  private readonly call: Call;
-  private readonly delayMs: number;
-  private readonly refused: boolean;
-
-  constructor(call: Call, delayMs: number, refused: boolean) {
-    this.call = call;
-    this.delayMs = delayMs;
-    this.refused = refused;
-  }
-
-  /** Called by the promise that adopts. */
-  // oxlint-disable-next-line unicorn/no-thenable -- this is what it is for
-  then(resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
-    this.call.adopted(resolve, reject);
-    this.call.backOff(this.delayMs, this.refused);
-  }
-}
-
-class BackoffWait extends Timer implements Wait {
-  private readonly call: Call;
-  private readonly captured: CapturedContext = captureContext();
-
-  constructor(call: Call, delayMs: number) {
-    super();
-    this.call = call;
-    clock.start(this, delayMs);
-  }
-
-  override fire(): void {
-    this.captured.run(resume, this.call);
-  }
-
-  cancel(): void {
-    this.leave();
-    this.call.resume();
-  }
-}
-
-const resume = (call: Call): void => call.resume();
