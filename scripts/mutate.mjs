@@ -9,7 +9,8 @@ await command(async () => {
   const [folder, ...args] = process.argv.slice(2);
   if (folder && !existsSync(at('src', folder)))
     throw new Failure(`there is no src/${folder}`, { todo: 'Name a folder of src/.' });
-  const env = { ...toolEnvironment(), ...(folder && { HOLDFAST_MUTATE: folder }) };
+  // Where the clocks are not Greenwich's, a date that is read without its zone is noticed.
+  const env = { ...toolEnvironment(), TZ: 'America/New_York', ...(folder && { HOLDFAST_MUTATE: folder }) };
   const stryker = at('node_modules', '@stryker-mutator', 'core', 'bin', 'stryker.js');
   const child = spawn(pinnedNode, [stryker, 'run', ...args], { cwd: root, env, stdio: 'inherit' });
   const [code] = await once(child, 'exit');
