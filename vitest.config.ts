@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** What must be executed by its tests to the last line and branch. */
-const wholly = ['src/foundation/**', 'src/scope/**'];
+const wholly = ['src/foundation/**', 'src/verdict/**', 'src/scope/**', 'src/budget/**'];
 
 export default defineConfig({
   test: {
@@ -11,6 +11,8 @@ export default defineConfig({
           name: 'unit',
           include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
           exclude: ['test/{packaging,docs}/**'],
+          // Some do a hundred thousand things, beside everything else that runs here, with coverage.
+          testTimeout: 30_000,
         },
       },
       {
@@ -41,7 +43,7 @@ export default defineConfig({
     ],
     coverage: {
       provider: 'v8',
-      include: ['src/{foundation,scope,testing,node}/**/*.ts'],
+      include: ['src/{foundation,verdict,scope,budget,policy,testing,node}/**/*.ts'],
       exclude: ['**/*.test.ts', '**/*.test-d.ts', '**/*.bench.ts'],
       reporter: ['json-summary', 'html', ['text', { skipFull: true }]],
       thresholds: Object.fromEntries(wholly.map((files) => [files, { lines: 100, branches: 100 }])),

@@ -257,7 +257,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
   checkOption(slow === undefined || counts, 'slow', slow, 'window or lastCalls beside it');
   checkOption(
     !counts || ratio !== undefined || slow !== undefined,
-    'window',
+    window === undefined ? 'lastCalls' : 'window',
     window ?? lastCalls,
     'ratio or slow beside it',
   );

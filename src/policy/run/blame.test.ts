@@ -22,10 +22,9 @@ describe('P6.6 neither success nor failure is', () => {
   ])('%s, of a call that its caller has cancelled', async ([, error]) => {
     const guard = breaker({ failures: 1 });
     const controller = new AbortController();
-    const call = guard.run(
-      (s) => new Promise((_, reject) => s.signal.addEventListener('abort', () => reject(error as Error))),
-      { signal: controller.signal },
-    );
+    const call = guard.run((s) => new Promise((_, reject) => s.signal.addEventListener('abort', () => reject(error))), {
+      signal: controller.signal,
+    });
     controller.abort();
     await expect(call).rejects.toBe(error);
     expect(guard.state).toBe('closed');

@@ -16,13 +16,7 @@
  * A call without a timeout hands out the promise that reacts to its first attempt, and makes one of its own (`detach`) when it
  * has to wait: the straight path then makes one promise. Nothing here throws; `giveUp` is the only way to a rejection.
  */
-import {
-  addSuppressed,
-  captureContext,
-  clock,
-  TimeoutError,
-  type CapturedContext,
-} from '../../foundation/index.ts';
+import { addSuppressed, captureContext, clock, TimeoutError, type CapturedContext } from '../../foundation/index.ts';
 import type { Context } from '../../scope/context.ts';
 import type { Values } from '../../scope/context-key.ts';
 import { discarded } from '../../scope/events.ts';
