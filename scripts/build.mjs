@@ -58,6 +58,8 @@ async function bundle(folder) {
     dir: folder,
     format: 'esm',
     sourcemap: true,
+    // It is made one folder deeper than where it will stand.
+    sourcemapPathTransform: (source) => source.replace('../', ''),
     entryFileNames: '[name].js',
     chunkFileNames: 'chunks/[name].js',
     minifyInternalExports: false,

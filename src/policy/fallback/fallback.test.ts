@@ -243,8 +243,8 @@ describe('the event fallback:used', () => {
 
   test('tells also if the function throws', async () => {
     using events = recordEvents();
-    await errorOf(fallback(throws(new Error('second'))).run(throws(own)));
-    expect(events.filter(({ event }) => event === 'fallback:used')).toMatchObject([{ error: own }]);
+    await errorOf(fallback(throws(new Error('second'))).run(throws(own), { name: 'stock' }));
+    expect(events.filter(({ event }) => event === 'fallback:used')).toMatchObject([{ error: own, name: 'stock' }]);
   });
 });
 

@@ -28,18 +28,18 @@ export function fallback(given: unknown): Policy<unknown> {
   const layer: Middleware = {
     kind: 'middleware',
     name: 'fallback',
-    run: async (next, s, inside) => {
+    run: async (next, s, inside, call) => {
       let error: unknown;
       try {
         const value = await next();
         if (!Object.is(inside.judged, value) || isAborted(s)) return value;
         error = value;
-        if (typeof given !== 'function') dispose(undefined, value); // a function may make something of it
+        if (typeof given !== 'function') dispose(call, value); // a function may make something of it
       } catch (thrown) {
         if (isAborted(s)) throw thrown;
         error = thrown;
       }
-      return replace(error, s, give);
+      return replace(error, s, give, call);
     },
     toString: () => 'fallback',
   };
@@ -51,8 +51,13 @@ function isAborted(s: Scope): boolean {
   return (s as RunningScope).context.reason !== NONE;
 }
 
-async function replace(error: unknown, s: Scope, give: (error: unknown, s: Scope) => unknown): Promise<unknown> {
-  if (fallbackUsed.observed) fallbackUsed.emit({ name: undefined, error });
+async function replace(
+  error: unknown,
+  s: Scope,
+  give: (error: unknown, s: Scope) => unknown,
+  call: string | undefined,
+): Promise<unknown> {
+  if (fallbackUsed.observed) fallbackUsed.emit({ name: call, error });
   try {
     return await give(error, s);
   } catch (thrown) {

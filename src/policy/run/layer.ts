@@ -68,7 +68,8 @@ export interface Gate extends Described {
 export interface Middleware extends Described {
   readonly kind: 'middleware';
   readonly name: string | undefined;
-  run(next: () => Promise<unknown>, s: Scope, inside: Inside): unknown;
+  /** `call`: the name of the call, for events. */
+  run(next: () => Promise<unknown>, s: Scope, inside: Inside, call: string | undefined): unknown;
 }
 
 /** Judges results. */

@@ -120,7 +120,7 @@ class MiddlewareStage implements Stage {
     const inside = new Inside(options?.around);
     const told = { ...NO_OPTIONS, ...options, around: inside };
     return drive(scopeOf({ name: layer.name }, outer), (s) =>
-      layer.run(() => inner.start(op, (s as RunningScope).context, told), s, inside),
+      layer.run(() => inner.start(op, (s as RunningScope).context, told), s, inside, told.name),
     );
   }
 }
