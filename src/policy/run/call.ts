@@ -302,10 +302,10 @@ export class Call implements Settings {
     const used = usedInside(attempt);
     if (used === undefined) this.release(attempt, isLate);
     else void this.releaseLater(attempt, isLate, used);
-    if (isLate) return this.late(attempt);
-    if (failure === NONE) return this.succeed(attempt);
     const onlyCleanup = done && attempt.failure !== NONE;
     if (onlyCleanup) dispose(this.name, value);
+    if (isLate) return this.late(attempt);
+    if (failure === NONE) return this.succeed(attempt);
     const record = this.attemptFailed(attempt, failure, judged, used !== undefined, thrown, onlyCleanup);
     return this.decide(record);
   }
@@ -358,13 +358,17 @@ export class Call implements Settings {
   ): AttemptRecord {
     const overdue = attempt.timer?.grace?.error != null;
     // A layer inside refused it, or its time passed there in a queue. What a layer of one's own throws is no refusal.
-    const refused = this.neverBegan(attempt) && (isRefusal(error) || overdue || this.reason !== NONE);
+    const { inside } = attempt;
+    const below = inside !== null && inside.failed !== null && inside.failed.error === error ? inside.failed : null;
+    const refused =
+      this.neverBegan(attempt) &&
+      (isRefusal(error) || overdue || this.reason !== NONE || (below !== null && below.refused));
     if (refused && attempt.attempt > 1) this.stage.retry?.giveBack();
     const flags =
       (refused ? REFUSED : 0) |
       (judged ? JUDGED : 0) |
       (abandoned ? ABANDONED : 0) |
-      (onlyCleanup ? CLEANUP : 0) |
+      (onlyCleanup || (below !== null && below.onlyCleanup) ? CLEANUP : 0) |
       (overdue ? OVERDUE : 0) |
       (overdue && error === attempt.timer!.grace!.error ? TIMED_OUT : 0);
     const record = new AttemptRecord(attempt.attempt, error, flags, this.history);
@@ -374,6 +378,7 @@ export class Call implements Settings {
     record.thrown = thrown;
     const told = this.tellGates(attempt, record, this.stage.gates.length);
     if (thrown === NONE) record.thrown = told;
+    else if (told !== NONE) addSuppressed(thrown, told);
     if (attemptEnd.observed) this.tellAttemptEnd(attempt, record);
     return record;
   }
@@ -594,6 +599,7 @@ export class Call implements Settings {
   private giveUp(error: unknown, record: AttemptRecord | null, by: StoppedBy): unknown {
     this.remember(error, by);
     this.finish(error, by);
+    if (record !== null) for (const inside of this.outside()) inside.failed = record;
     // A result that was judged a failure comes out as the result that it is.
     if (record !== null && record.judged && error === record.error) {
       for (const inside of this.outside()) inside.judged = error;

@@ -126,10 +126,14 @@ export class AttemptRecord {
     return (this.classified ??= classify(this.error));
   }
 
+  get onlyCleanup(): boolean {
+    return (this.flags & CLEANUP) !== 0;
+  }
+
   /** The verdict on the attempt: what is not known of an error that a cleanup threw leaves open what the operation has done. */
   get verdict(): Verdict {
     const { verdict } = this.classification;
-    return verdict === 'unknown' && (this.flags & CLEANUP) !== 0 ? 'ambiguous' : verdict;
+    return verdict === 'unknown' && this.onlyCleanup ? 'ambiguous' : verdict;
   }
 
   private get report(): AttemptReport {

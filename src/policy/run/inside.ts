@@ -5,6 +5,7 @@
  */
 import { NONE } from '../../scope/frame.ts';
 import type { Call } from './call.ts';
+import type { AttemptRecord } from './history.ts';
 
 export class Inside {
   /** Those under way: a layer of one's own may call `next` more than once, and for ever. */
@@ -19,6 +20,8 @@ export class Inside {
   private running = 0;
   /** Told when none does any more, and no call is under way. */
   private onReleased: (() => void) | null = null;
+  /** The failed attempt whose error came out of it last. */
+  failed: AttemptRecord | null = null;
   /** That of the middleware around this one. */
   readonly around: Inside | undefined;
 
