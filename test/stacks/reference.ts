@@ -134,6 +134,8 @@ interface Out {
   /** The operation was called. */
   readonly ran?: boolean;
   readonly abandoned?: boolean;
+  /** The operation had succeeded, and a cleanup of it failed. */
+  readonly onlyCleanup?: boolean;
   /** A hook or predicate threw it (P2.5). */
   readonly hook?: boolean;
   readonly body?: Body | undefined;
@@ -377,7 +379,7 @@ class Reference {
     const fault = out.failed ?? (out.hook ? undefined : out.fault);
     if (!fault) return;
     call.history.push(
-      `attempt ${number}: ${fault.label}, ${fault.known.verdict}, after ${time(waited)}${out.ran ? '' : ', refused'}${out.abandoned ? ', abandoned' : ''}`,
+      `attempt ${number}: ${fault.label}, ${verdictOn(out, fault)}, after ${time(waited)}${isUnrun(out) ? ', refused' : ''}${out.abandoned ? ', abandoned' : ''}`,
     );
   }
 
@@ -448,7 +450,7 @@ class Reference {
     };
     const ended = (out: Out): void => {
       ran ||= out.ran === true;
-      if (number > 1 && !out.ran) budget?.add(1); // P3.11
+      if (number > 1 && isUnrun(out)) budget?.add(1); // P3.11
       if (!out.fault) {
         if (number === 1) budget?.deposit();
         return done({ ...out, stoppedBy: undefined });
@@ -469,7 +471,7 @@ class Reference {
         return done(this.#hookThrew('onRetry', call, out));
       }
       this.#dispose(call, out.value);
-      wait(next);
+      wait(next, isUnrun(out));
     };
     const decide = (out: Out, fault: Fault): string | number | Out => {
       const idempotent = call.caller.idempotent ?? layer.idempotent;
@@ -492,9 +494,9 @@ class Reference {
       if (budget && !budget.withdraw(this.#world.now)) return 'budget';
       return delay;
     };
-    const wait = (delay: number): void => {
+    const wait = (delay: number, refused: boolean): void => {
       waited = delay;
-      if (delay === 0) return attempt();
+      if (delay === 0) return refused ? this.#world.wake(attempt) : attempt();
       const timer = this.#world.after(delay, () => {
         forget();
         attempt();
@@ -527,9 +529,10 @@ class Reference {
     );
     if (out.refused && !named) return 'refused';
     if (layer.retryOn && !named) return 'verdict';
-    if (fault.known.verdict === 'permanent' && !named) return 'verdict';
+    const verdict = verdictOn(out, fault);
+    if (verdict === 'permanent' && !named) return 'verdict';
     // What a layer did not let run has certainly not happened.
-    if (fault.known.verdict === 'ambiguous' && out.ran && idempotent !== true) {
+    if (verdict === 'ambiguous' && !isUnrun(out) && idempotent !== true) {
       this.#warn(layer, idempotent);
       return 'ambiguous';
     }
@@ -578,19 +581,27 @@ class Reference {
         judged === undefined || judged === 'throws' ? this.#effect(which, pass, inside, out) : judged,
       );
       if (judged !== 'throws') return done(out);
+      const threw = this.#hookThrew('judge', inside.call, out);
+      if (out.hook && threw.fault) {
+        out.fault?.keep(threw.fault);
+        return done(out);
+      }
       this.#dispose(inside.call, out.value);
-      done(this.#hookThrew('judge', inside.call, out));
+      done(threw);
     });
   }
 
   /** P6.6. */
-  #effect(which: number, { began }: Pass, { context }: Place, { fault, endedBy, ran }: Out): EffectScript {
+  #effect(which: number, { began }: Pass, { call, context }: Place, { fault, endedBy, ran, hook }: Out): EffectScript {
     const { blameAfter } = this.#script.breakers[which] as Script['breakers'][number];
     if (!fault) return 'success';
     if (endedBy?.by === 'caller' || !ran) return 'neither';
     // The context around the breaker was aborted: a deadline outside of it.
     if (endedBy && endedBy === context.reason)
       return began === undefined || this.#world.exceeds(began + blameAfter, this.#world.now) ? 'neither' : 'failure';
+    // What a caller has cancelled may end with any error, and what a hook throws says nothing.
+    const isCancelled = call.context.reason?.by === 'caller' && !endedBy;
+    if (hook || (isCancelled && fault.known.health === 'down')) return 'neither';
     return { down: 'failure', up: 'success', none: 'neither' }[fault.known.health] as EffectScript;
   }
 
@@ -732,16 +743,20 @@ class Reference {
       if (settled) return;
       settled = true;
       const cancelled = context.reason !== undefined;
-      this.#unwind({ site, call, cancelled, done: unwound }, script.cleanups, this.#settled(end, site, context), []);
+      const result = this.#settled(end, site, context);
+      const frame: Frame = { site, call, cancelled, last: result, done: (state) => unwound(result, frame.last, state) };
+      this.#unwind(frame, script.cleanups, result, []);
     };
-    const unwound = (state: State): void => {
+    const unwound = (result: State, last: State, state: State): void => {
+      const onlyCleanup = state instanceof Fault && !(result instanceof Fault);
+      if (onlyCleanup && !(last instanceof Fault)) this.#dispose(call, last);
       for (const forget of listening) forget();
       stopGraces();
       body.ended = true;
       for (const holder of holders) holder.live--;
       if (abandoned) this.#late(place, state, held);
       else if (state === context.reason?.fault) done({ ...this.#ended(place), ran: true });
-      else done(state instanceof Fault ? { fault: state, ran: true } : { value: state, ran: true });
+      else done(state instanceof Fault ? { fault: state, ran: true, onlyCleanup } : { value: state, ran: true });
     };
     for (const above of context.path()) listening.push(above.onAbort(() => graceBegins(above.reason as Reason)));
     listening.push(context.onAbort(aborted));
@@ -782,6 +797,7 @@ class Reference {
       const left = cleanups.slice(0, index);
       const recovers = cleanup.recovers && state instanceof Fault && !cancelled;
       const next = recovers ? plain(`recovered@${site}.${index}`) : state;
+      if (recovers) frame.last = next;
       const all = recovers ? [...recovered, state] : recovered;
       if (!cleanup.fails) return this.#unwind(frame, left, next, all);
       const fault = this.#fault(cleanup.fails, `${site}.${index}`);
@@ -800,6 +816,8 @@ interface Frame {
   readonly site: string;
   readonly call: Call;
   readonly cancelled: boolean;
+  /** The newest result. */
+  last: State;
   readonly done: (state: State) => void;
 }
 
@@ -813,6 +831,16 @@ function plain(label: string): Value {
 /** P2.2: `run` tells of errors alone, and not of primitives, nor for sure of errors that several calls share. */
 function isTold({ by }: CallerScript, { value, fault }: Out): boolean {
   return by === 'settle' || (!value && fault?.isPrimitive === false && fault.kind !== 'shared');
+}
+
+/** A layer let it not run, or it was ended while it waited for that. What a layer throws by itself is no refusal. */
+function isUnrun({ ran, refused, endedBy }: Out): boolean {
+  return !ran && (refused === true || endedBy !== undefined);
+}
+
+/** P3.4: what is not known of an error that a cleanup threw leaves open what the operation, which had succeeded, has done. */
+function verdictOn({ onlyCleanup }: Out, { known: { verdict } }: Fault): string {
+  return onlyCleanup && verdict === 'unknown' ? 'ambiguous' : verdict;
 }
 
 /** P3.1. */
