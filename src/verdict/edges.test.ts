@@ -81,6 +81,14 @@ describe('a name', () => {
   );
 });
 
+test('of a list, 31 errors are looked at: each counts twice towards the 64, as a place and as an object', () => {
+  const list = (known: number): object => ({
+    errors: Array.from({ length: 40 }, (_, i) => (i + 1 === known ? permanent(new Error('x')) : new Error('x'))),
+  });
+  expect(classify(list(31)).verdict).toBe('permanent');
+  expect(classify(list(32)).verdict).toBe('unknown');
+});
+
 describe('what is refused', () => {
   const thrown = (fn: () => unknown): unknown => {
     try {
