@@ -4,6 +4,7 @@ import { NONE } from '../../scope/frame.ts';
 import type { Scope } from '../../scope/index.ts';
 import type { RunningScope } from '../../scope/scope.ts';
 import { dispose } from '../run/dispose.ts';
+import { handOn } from '../run/history.ts';
 import type { Middleware } from '../run/layer.ts';
 import { Policy } from '../run/policy.ts';
 import { fallbackUsed } from './events.ts';
@@ -63,6 +64,7 @@ async function replace(
   } catch (thrown) {
     giveCause(thrown, error);
     addSuppressed(thrown, error);
+    handOn(error, thrown);
     throw thrown;
   }
 }

@@ -30,6 +30,7 @@ import {
   ABANDONED,
   AttemptRecord,
   CLEANUP,
+  handOn,
   isDeadline,
   isRefusal,
   JUDGED,
@@ -597,7 +598,7 @@ export class Call implements Settings {
 
   /** `record` is that of the last attempt, if its error is what comes out. */
   private giveUp(error: unknown, record: AttemptRecord | null, by: StoppedBy): unknown {
-    this.remember(error, by);
+    this.remember(error, by, record);
     this.finish(error, by);
     if (record !== null) for (const inside of this.outside()) inside.failed = record;
     // A result that was judged a failure comes out as the result that it is.
@@ -611,8 +612,10 @@ export class Call implements Settings {
   }
 
   /** Keeps what it went through, for `attemptsOf`. */
-  private remember(error: unknown, by: StoppedBy): void {
+  private remember(error: unknown, by: StoppedBy, record: AttemptRecord | null): void {
     const { reports } = this.stage;
+    // What ends the call from outside takes the place of a timeout that the stage inside has told of.
+    if (!reports && record !== null && error !== record.error && handOn(record.error, error, by)) return;
     if (error === this.reason) {
       // A sibling's failure, which it tells of, may be the reason; and the stage that reports has been cancelled before this one.
       const known = reported(error);
@@ -626,7 +629,8 @@ export class Call implements Settings {
     if (this.timer !== null) this.timer.leave();
     if (this.link !== null) this.link.leave();
     this.options?.outer?.inside!.left(this);
-    if (this.options !== null && this.stage.reports) this.options.onReport?.(this.history, by);
+    if (this.options !== null && (this.stage.reports || by !== undefined))
+      this.options.onReport?.(this.history, by, this.stage.reports);
     if (!callEnd.observed || !this.stage.outermost) return;
     const durationMs = this.startedMs === null ? null : clock.now() - this.startedMs;
     callEnd.emit({

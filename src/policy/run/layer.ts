@@ -98,8 +98,10 @@ export interface RunOptions {
 export interface CallOptions {
   readonly idempotent: boolean | undefined;
   readonly name: string | undefined;
-  /** Told what became of the call, by the stage that reports it. */
-  readonly onReport: ((history: AttemptRecord | null, stoppedBy: StoppedBy | undefined) => void) | undefined;
+  /** Told what became of the call: by the stage that reports it; and by those around it, for which nothing may have come so far. */
+  readonly onReport:
+    | ((history: AttemptRecord | null, stoppedBy: StoppedBy | undefined, reports: boolean) => void)
+    | undefined;
   /** The attempt of the stage outside, whose operation this call is. */
   readonly outer?: Attempt | undefined;
   /** Of the middleware around it, inside of that. */

@@ -3,7 +3,7 @@ import { checkFunction, checkOption, checkOptions, type Outcome } from '../../fo
 import type { Context } from '../../scope/context.ts';
 import type { Scope } from '../../scope/index.ts';
 import { NONE } from '../../scope/frame.ts';
-import { AttemptRecord, stoppedByItself, type AttemptReport, type StoppedBy } from './history.ts';
+import { AttemptRecord, isDeadline, stoppedByItself, type AttemptReport, type StoppedBy } from './history.ts';
 import type { CallOptions, Layer, Operation, RunOptions } from './layer.ts';
 import { compile, outerContext, type Stage } from './stage.ts';
 
@@ -77,9 +77,12 @@ export class Policy<out F = never> {
   ): Promise<PolicyOutcome<T | F>> {
     let attempts: readonly AttemptReport[] = [];
     let reason: StoppedBy | undefined;
+    let isTold = false;
     const told: CallOptions = {
       ...options,
-      onReport: (history, by) => {
+      onReport: (history, by, reports) => {
+        if (isTold && !reports) return;
+        isTold = true;
         attempts = AttemptRecord.list(history);
         reason = by;
       },
@@ -89,7 +92,10 @@ export class Policy<out F = never> {
       const value = (await this.stage.start(op, outer, told)) as T | F;
       return Object.freeze({ ok: true as const, value, cancelled: cancelled(), attempts, stoppedBy: reason });
     } catch (error) {
-      const stoppedBy = reason ?? stoppedByItself(error) ?? (cancelled() ? 'cancelled' : 'attempts');
+      // What ends the call from outside may have come when the stage that reports was ended by something else.
+      const isEnded = outer !== null && outer.inForce !== null && outer.inForce.reason === error;
+      const ended = isEnded ? (isDeadline(error) ? 'deadline' : 'cancelled') : undefined;
+      const stoppedBy = ended ?? reason ?? stoppedByItself(error) ?? (cancelled() ? 'cancelled' : 'attempts');
       return Object.freeze({ ok: false as const, error, cancelled: cancelled(), attempts, stoppedBy });
     }
   }

@@ -9,9 +9,11 @@
  */
 import { checkOption } from '../../foundation/index.ts';
 import type { Context } from '../../scope/context.ts';
+import { NONE } from '../../scope/frame.ts';
 import { drive, outerContext, scopeOf, type RunningScope } from '../../scope/scope.ts';
 import type { Attempt } from './attempt.ts';
 import { Call } from './call.ts';
+import { isDeadline, report, reported } from './history.ts';
 import { Inside } from './inside.ts';
 import type { CallOptions, Gate, Judge, Layer, Middleware, Operation, RetryLayer, TimeoutLayer } from './layer.ts';
 
@@ -117,6 +119,10 @@ class MiddlewareStage implements Stage {
 
   start(op: Operation, outer: Context | null, options: CallOptions | null): Promise<unknown> {
     const { layer, inner } = this;
+    const reason = outer?.inForce?.reason ?? NONE;
+    // Nothing will run, and no call inside will tell why.
+    if (reason !== NONE && reported(reason) === undefined)
+      report(reason, null, isDeadline(reason) ? 'deadline' : 'cancelled');
     const inside = new Inside(options?.around);
     const told = { ...NO_OPTIONS, ...options, around: inside };
     return drive(scopeOf({ name: layer.name }, outer), (s) =>
