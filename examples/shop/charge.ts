@@ -7,8 +7,8 @@ import { breaker, bulkhead, exponential, policy, retry, timeout, type Scope } fr
 import type { Money, PaymentClient, Wish } from './payment-client.ts';
 
 /**
- * One for both policies below: what the charges learn of the server, the questions need not find out again. Whoever comes while
- * it tries the server with a single call is told to come again when the lease of that is over: hardly longer than an attempt.
+ * One for both policies below: what the charges learn of the server, the questions need not find out again. While it tries the
+ * server with a single call, others are told to come again after another cooldown. A call that hangs is given up hardly later than an attempt.
  */
 const server = breaker({ name: 'payments', ratio: 0.5, window: '1s', cooldown: '300ms', probeLease: '1100ms' });
 
