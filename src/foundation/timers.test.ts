@@ -640,6 +640,21 @@ describe('timers of one fixed duration', () => {
     expect([first.firedAfterMs.length, second.firedAfterMs.length]).toEqual([1, 1]);
   });
 
+  test('one that began just before another falls due, and for which the clock was not read yet, is not early', async () => {
+    const platform = new Platform();
+    const { FixedTimers } = await on(platform);
+    const timers = new FixedTimers(1_000, false);
+    const first = begin(platform, timers);
+    platform.advance(1_002); // the first began, for the list, when the clock was read for it
+    const second = begin(platform, timers);
+    platform.advance(2);
+    expect([first.firedAfterMs.length, second.firedAfterMs.length]).toEqual([1, 0]);
+    platform.advance(998);
+    expect(second.firedAfterMs).toEqual([]);
+    platform.advance(12);
+    expect(second.firedAfterMs).toHaveLength(1);
+  });
+
   test('hold the process open while one is pending; what reads the clock never does', async () => {
     const platform = new Platform();
     const { FixedTimers } = await on(platform);
