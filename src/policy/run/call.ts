@@ -428,6 +428,7 @@ export class Call implements Settings {
     if (!addSuppressed(error, record.error) && discarded.observed)
       discarded.emit({ name: this.name, error: record.error });
     if (record.judged && error !== record.error) dispose(this.name, record.error);
+    if (!this.stage.reports) handOn(record.error, error, 'verdict');
     return this.endedByHook(error);
   }
 
