@@ -1199,7 +1199,7 @@ describe('P1.2 options', () => {
     ['window', { ratio: 0.5, window: -1 }],
     ['window', { ratio: 0.5, window: 'long' }],
     ['window', { window: '10s' }],
-    ['window', { lastCalls: 10 }, 10],
+    ['lastCalls', { lastCalls: 10 }, 10],
     ['lastCalls', { ratio: 0.5, lastCalls: 0 }],
     ['lastCalls', { ratio: 0.5, lastCalls: 2.5 }],
     ['lastCalls', { ratio: 0.5, lastCalls: '5' }],
