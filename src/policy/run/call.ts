@@ -248,7 +248,19 @@ export class Call implements Settings {
     attempt.phase = UNWINDING;
     const done = attempt.failure === NONE;
     const pending = attempt.unwind();
-    return pending === undefined ? this.ended(attempt, done) : this.closeLater(attempt, pending, done);
+    if (pending !== undefined) return this.closeLater(attempt, pending, done);
+    const straight = ownContext === null && this.stage.isPlain && attempt.failure === NONE && this.awaited === attempt;
+    return straight ? this.endedWell(attempt) : this.ended(attempt, done);
+  }
+
+  /** As `ended`, for an attempt that nothing happened to. That there is little here is worth a fifth of what a call costs. */
+  private endedWell(attempt: Attempt): unknown {
+    const { gates } = this.stage;
+    attempt.end();
+    if (attempt.timer !== null) attempt.timer.leave();
+    this.awaited = null;
+    for (let i = gates.length - 1; i >= 0; i--) gates[i]!.release();
+    return this.succeed(attempt);
   }
 
   /** The same where there is something to wait for. */

@@ -40,6 +40,8 @@ export class FlatStage implements Stage {
   /** The caller may be let go before an attempt has settled. */
   detaches = false;
   timesCalls = false;
+  /** It judges no results, and its operation is no call of a stage inside. */
+  isPlain = false;
   /** A gate asks how long an attempt had that was ended from outside. */
   blames = false;
   /** A gate calls a function of its user when it is told what an attempt came to. */
@@ -68,6 +70,7 @@ export class FlatStage implements Stage {
   complete(judge: Judge | null, inner: Stage | null, insideTimeout: boolean): void {
     this.judge = inner === null ? judge : null;
     this.inner = inner;
+    this.isPlain = judge === null && inner === null;
     this.detaches = this.hasTimeout || insideTimeout;
     this.blames = this.gates.some((gate) => gate.blames);
     this.timesCalls =
