@@ -174,15 +174,24 @@ class BreakerGate implements Gate {
   }
 
   decided(attempt: Attempt, failed: AttemptRecord | null): void {
-    const { ticket } = attempt;
-    if (ticket === 0) return; // a dry run let it pass
+    if (attempt.ticket === 0) return; // a dry run let it pass
+    // The hot one, with nothing to ask and nothing to measure.
+    if (failed === null && !this.hasHook && !this.timesCalls) this.settle(attempt, 'success', 0);
+    else this.weigh(attempt, failed);
+  }
+
+  private settle({ ticket }: Attempt, effect: Effect, durationMs: number): void {
+    const before = this.cell.state;
+    if (this.cell.settle(ticket, effect, now, durationMs)) this.tellMove(before);
+  }
+
+  private weigh(attempt: Attempt, failed: AttemptRecord | null): void {
     let effect: Effect = failed === null ? 'success' : this.effectOf(attempt, failed);
     try {
       effect = this.judged(effect, failed);
     } finally {
-      const before = this.cell.state;
       const durationMs = this.timesCalls && attempt.startedMs !== null ? clock.now() - attempt.startedMs : 0;
-      if (this.cell.settle(ticket, effect, now, durationMs)) this.tellMove(before);
+      this.settle(attempt, effect, durationMs);
     }
   }
 
