@@ -155,9 +155,7 @@ export class Rules {
     const letGo = works.filter((work) => !work.isOver && work.caller.end !== undefined).length;
     const count = abandoned() - this.abandonedBefore;
     const atWork = works.filter((work) => !work.isOver).length;
-    // An operation that timeouts of several stages have abandoned counts for each.
-    const most = plan.flat ? atWork : Infinity;
-    this.expect(letGo <= count && count <= most, `${count} abandoned, but ${letGo} to ${most} are (P5.4)`);
+    this.expect(letGo <= count && count <= atWork, `${count} abandoned, but ${letGo} to ${atWork} are (P5.4)`);
   }
 
   /** Permits that somebody is at work with: of each operation, or, with a bulkhead outside of a retry or a timeout, of each caller. */

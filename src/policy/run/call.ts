@@ -319,7 +319,9 @@ export class Call implements Settings {
     if (onlyCleanup) dispose(this.name, value);
     if (isLate) return this.late(attempt);
     if (failure === NONE) return this.succeed(attempt);
-    const record = this.attemptFailed(attempt, failure, judged, used !== undefined, thrown, onlyCleanup);
+    // What a stage inside did not let run is over in this instant, though that may not have been told yet.
+    const isLeft = used !== undefined && !this.neverBegan(attempt);
+    const record = this.attemptFailed(attempt, failure, judged, isLeft, thrown, onlyCleanup);
     return this.decide(record);
   }
 
@@ -543,8 +545,8 @@ export class Call implements Settings {
   /** The grace is over, and the attempt has not settled: its caller is let go, it goes on. */
   private abandon(attempt: Attempt, { detach }: Pick<TimeoutLayer, 'detach'>): void {
     this.awaited = null;
-    // The calls inside let theirs go first: the innermost one knows the body.
-    let isInside = false;
+    // The calls inside let theirs go first: the innermost one knows the body. One may have done so before.
+    let isInside = attempt.inside !== null && attempt.inside.hasAbandoned;
     for (const call of attempt.inside?.calls ?? [])
       isInside = call.letGo({ detach }, attempt.context.reason) || isInside;
     attempt.timer?.leave(); // its grace may go on, if that of the call is over

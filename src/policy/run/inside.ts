@@ -46,12 +46,17 @@ export class Inside {
     if (!this.isUsed) this.onReleased?.();
   }
 
+  /** An abandoned body runs there. */
+  get hasAbandoned(): boolean {
+    return this.running > 0;
+  }
+
   /** `undefined` if nothing runs there; else a promise of the moment when that may have changed. */
   released(): Promise<void> | undefined {
     return this.isUsed ? new Promise((resolve) => (this.onReleased = resolve)) : undefined;
   }
 
   private get isUsed(): boolean {
-    return this.running > 0 || this.calls.size > 0;
+    return this.hasAbandoned || this.calls.size > 0;
   }
 }
