@@ -21,7 +21,7 @@ import type {
   Thrown,
   TimeoutScript,
 } from './script.ts';
-import { time, Trace } from './trace.ts';
+import { ANYTHING, time, Trace } from './trace.ts';
 import { World, type Timer } from './world.ts';
 
 /** Anything that can come out of a call in place of a success; also a result that was judged a failure. */
@@ -33,6 +33,8 @@ class Fault {
   readonly retryAfter: number | undefined;
   readonly suppressed: Fault[] = [];
   cause: Fault | undefined;
+  /** Of the error of a fallback. */
+  replaces: Fault | undefined;
   /** Of a TimeoutError: the caller was let go with it. */
   abandoned = false;
 
@@ -145,6 +147,8 @@ interface Out {
 interface Body {
   /** It has unwound. */
   ended: boolean;
+  /** It stands in a run of its own: there one that ends in the instant in which it is abandoned has been waited for. */
+  readonly isInRun: boolean;
 }
 
 type Done = (out: Out) => void;
@@ -206,6 +210,8 @@ class Reference {
   readonly #warned = new Set<RetryScript>();
   /** What callers were thrown. */
   readonly #thrown: [list: string, fault: Fault][] = [];
+  /** What the rules leave open, if the script came to such a thing. */
+  #open: string | undefined;
   #abandoned = 0;
   #unsettled = 0;
 
@@ -252,6 +258,7 @@ class Reference {
     this.#trace.note('end', `at ${time(this.#world.now)}`);
     if (this.#unsettled > 0) this.#trace.skip = 'it never ends';
     this.#trace.raced = this.#world.raced;
+    if (this.#open !== undefined) this.#trace.skip = this.#open;
     if (this.#world.tied) this.#trace.skip = 'two timers at one instant';
     return this.#trace;
   }
@@ -340,12 +347,14 @@ class Reference {
   #call(call: Call, settled: () => void): void {
     const { context, history } = call;
     const list = `caller ${call.number}`;
-    const layers = this.#script.stacks[call.caller.stack] ?? [];
+    const layers = this.#layersOf(call);
     const finish = (it: Out): void => {
       const out = this.#reported(call, this.#fromOutside(context, it, isUsual(layers)));
       this.#note(list, `settled: ${this.#shown(list, out)}`);
-      if (isTold(call.caller, out) && isUsual(layers) && layers[0]?.type !== 'fallback') {
-        this.#note(list, `stopped by ${out.stoppedBy}`);
+      if (isTold(call.caller, out)) {
+        // A run in a run has told why it stopped before the other one was cancelled, or a hook outside threw.
+        const isOpen = !isUsual(layers) && (out.hook || (call.timedOut && context.reason?.by === 'caller'));
+        this.#note(list, `stopped by ${isOpen ? ANYTHING : out.stoppedBy}`);
         for (const line of history) this.#note(list, line);
       }
       settled();
@@ -359,6 +368,10 @@ class Reference {
     if (!fault) throw new Error('neither a value nor a fault');
     this.#thrown.push([list, fault]);
     return `throws ${fault.label}`;
+  }
+
+  #layersOf({ caller }: Call): readonly LayerScript[] {
+    return this.#script.stacks[caller.stack] ?? [];
   }
 
   /** Where there is no retry, the one attempt is what `attemptsOf` and `stoppedBy` tell of. */
@@ -378,8 +391,10 @@ class Reference {
     // A success about which a hook threw is no failed attempt.
     const fault = out.failed ?? (out.hook ? undefined : out.fault);
     if (!fault) return;
+    // Around a run in which a hook threw, that is what the attempt failed with.
+    if (out.hook && !isUsual(this.#layersOf(call))) return void call.history.push(`attempt ${number}: ${ANYTHING}`);
     call.history.push(
-      `attempt ${number}: ${fault.label}, ${verdictOn(out, fault)}, after ${time(waited)}${isUnrun(out) ? ', refused' : ''}${out.abandoned ? ', abandoned' : ''}`,
+      `attempt ${number}: ${fault.label}, ${verdictOn(out, fault)}, after ${time(waited)}${isUnrun(out) ? ', refused' : ''}${wasLeft(out) ? ', abandoned' : ''}`,
     );
   }
 
@@ -429,7 +444,8 @@ class Reference {
     const fault = new Fault(`${name}@${number}`, 'unknown', known.unknown);
     if (before.fault) fault.keep(before.fault);
     const { abandoned = false, body, ran = false } = before;
-    return { fault, failed: before.fault, hook: true, abandoned, body, ran, stoppedBy: 'verdict' };
+    const refused = isUnrun(before);
+    return { fault, failed: before.fault, hook: true, abandoned, body, ran, refused, stoppedBy: 'verdict' };
   }
 
   // --- layers
@@ -450,7 +466,7 @@ class Reference {
     };
     const ended = (out: Out): void => {
       ran ||= out.ran === true;
-      if (number > 1 && isUnrun(out)) budget?.add(1); // P3.11
+      if (number > 1 && (out.fault ? isUnrun(out) : !out.ran)) budget?.add(1); // P3.11
       if (!out.fault) {
         if (number === 1) budget?.deposit();
         return done({ ...out, stoppedBy: undefined });
@@ -478,8 +494,7 @@ class Reference {
       const reason = call.context.reason ?? context.reason;
       if (reason) return abortedBy(reason);
       if (number >= layer.attempts) return 'attempts';
-      // In runs in runs, one that has ended within this instant has been waited for.
-      if (out.abandoned && (isUsual(inside.layers) || out.body?.ended !== true) && idempotent !== true) {
+      if (wasLeft(out) && idempotent !== true) {
         this.#warn(layer, idempotent);
         return 'ambiguous';
       }
@@ -592,15 +607,18 @@ class Reference {
   }
 
   /** P6.6. */
-  #effect(which: number, { began }: Pass, { call, context }: Place, { fault, endedBy, ran, hook }: Out): EffectScript {
+  #effect(which: number, { began }: Pass, { call, context, layers }: Place, out: Out): EffectScript {
+    const { fault, endedBy, hook } = out;
     const { blameAfter } = this.#script.breakers[which] as Script['breakers'][number];
     if (!fault) return 'success';
-    if (endedBy?.by === 'caller' || !ran) return 'neither';
+    if (endedBy?.by === 'caller' || isUnrun(out)) return 'neither';
     // The context around the breaker was aborted: a deadline outside of it.
     if (endedBy && endedBy === context.reason)
       return began === undefined || this.#world.exceeds(began + blameAfter, this.#world.now) ? 'neither' : 'failure';
     // What a caller has cancelled may end with any error, and what a hook throws says nothing.
     const isCancelled = call.context.reason?.by === 'caller' && !endedBy;
+    if (isCancelled && call.timedOut && !isUsual(layers))
+      this.#open = 'a run in a run, cancelled after a timeout around it';
     if (hook || (isCancelled && fault.known.health === 'down')) return 'neither';
     return { down: 'failure', up: 'success', none: 'neither' }[fault.known.health] as EffectScript;
   }
@@ -667,6 +685,7 @@ class Reference {
         return done({ value: plain(`fallback@${call.number}`), ran: out.ran === true, stoppedBy: out.stoppedBy });
       const fault = this.#fault(fn.fails, `${call.number}.fallback`);
       fault.keep(first);
+      fault.replaces = first;
       if (fault.kind !== 'frozen' && !fault.isPrimitive && fault !== first) fault.cause ??= first;
       done({
         fault,
@@ -696,7 +715,7 @@ class Reference {
     const number = call.attempt;
     const site = `${call.number}.${number}`;
     const script = call.caller.attempts[Math.min(number, call.caller.attempts.length) - 1] as AttemptScript;
-    const body: Body = { ended: false };
+    const body: Body = { ended: false, isInRun: !isUsual(place.layers) };
     let settled = false;
     let abandoned = false;
     let held = false;
@@ -828,14 +847,28 @@ function plain(label: string): Value {
   return { label, judged: undefined, disposable: false };
 }
 
-/** P2.2: `run` tells of errors alone, and not of primitives, nor for sure of errors that several calls share. */
+/**
+ * P2.2: `run` tells of errors alone, and not of primitives, nor for sure of errors that several calls share. So it is for the error of a
+ * fallback, which tells what the one told whose place it takes.
+ */
 function isTold({ by }: CallerScript, { value, fault }: Out): boolean {
-  return by === 'settle' || (!value && fault?.isPrimitive === false && fault.kind !== 'shared');
+  if (by === 'settle') return true;
+  for (let at = fault; at; at = at.replaces) if (at.isPrimitive || at.kind === 'shared' || isResult(at)) return false;
+  return !value;
+}
+
+/** A judged result is told of by `settle` alone. */
+function isResult({ kind }: Fault): boolean {
+  return kind.startsWith('status') || kind === 'odd';
 }
 
 /** A layer let it not run, or it was ended while it waited for that. What a layer throws by itself is no refusal. */
 function isUnrun({ ran, refused, endedBy }: Out): boolean {
   return !ran && (refused === true || endedBy !== undefined);
+}
+
+function wasLeft({ abandoned, body }: Out): boolean {
+  return abandoned === true && !(body?.isInRun && body.ended);
 }
 
 /** P3.4: what is not known of an error that a cleanup threw leaves open what the operation, which had succeeded, has done. */

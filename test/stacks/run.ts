@@ -166,6 +166,8 @@ class Execution {
   /** To tell at the end what is kept beside the errors that callers were thrown. */
   /** The number of the newest attempt, by caller. */
   readonly #attempts = new Map<number, number>();
+  /** In whose place a fallback has thrown it. */
+  readonly #replaced = new WeakMap<object, { readonly error: unknown }>();
   readonly #besides: (() => void)[] = [];
   #unsettled = 0;
 
@@ -263,9 +265,11 @@ class Execution {
       case 'fallback': {
         const { fn } = layer;
         if (!fn) return fallback('fallback');
-        return fallback(() => {
+        return fallback((error) => {
           const caller = this.#calls.getStore();
-          if (fn.fails) throw this.#error(fn.fails, `${caller}.fallback`);
+          const own = fn.fails && this.#error(fn.fails, `${caller}.fallback`);
+          if (typeof own === 'object') this.#replaced.set(own as object, { error });
+          if (fn.fails) throw own;
           return 'fallback';
         });
       }
@@ -352,15 +356,21 @@ class Execution {
         this.#note(list, `settled: ${this.#labelOf(await stack.run(operation, options))}`);
       } catch (error) {
         this.#note(list, `settled: ${this.#thrown(error)}`);
-        if (typeof error !== 'object' || error === this.#shared) return;
+        if (!this.#tells(error)) return;
         attempts = attemptsOf(error);
         stopped = stoppedBy(error);
       }
       if (attempts === undefined) return;
     }
-    if (!this.#isUsual() || this.#script.stacks[caller.stack]?.[0]?.type === 'fallback') return;
     this.#note(list, `stopped by ${stopped}`);
     for (const attempt of attempts ?? []) this.#note(list, this.#attempt(attempt));
+  }
+
+  /** Whether `attemptsOf` can tell of it for sure (P2.2); so it is for what it tells that in the place of. */
+  #tells(error: unknown): boolean {
+    if (typeof error !== 'object' || error === null || error === this.#shared || error instanceof Result) return false;
+    const replaced = this.#replaced.get(error);
+    return replaced === undefined || this.#tells(replaced.error);
   }
 
   #attempt({ number, error, verdict, delayMs, refused, abandoned: let_go }: AttemptReport): string {
