@@ -21,8 +21,6 @@ const samePressMs = 250;
  */
 export function runInForeground(args) {
   const detached = process.platform !== 'win32';
-  const child = spawn(pinnedNode, args, { cwd: root, env: toolEnvironment(), stdio: 'inherit', detached });
-  const mourner = detached && child.pid !== undefined ? endWithThisProcess(child.pid) : undefined;
   /** @type {Map<NodeJS.Signals, number>} */
   const lastSent = new Map();
   const handlers = passedOn.map((signal) => {
@@ -35,6 +33,9 @@ export function runInForeground(args) {
     process.on(signal, handler);
     return () => process.removeListener(signal, handler);
   });
+  // Last: on a busy machine the program may be there, and somebody press Ctrl-C, before the next line here has run.
+  const child = spawn(pinnedNode, args, { cwd: root, env: toolEnvironment(), stdio: 'inherit', detached });
+  const mourner = detached && child.pid !== undefined ? endWithThisProcess(child.pid) : undefined;
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', (code, signal) => {
