@@ -132,7 +132,7 @@ class Generator {
   }
 
   #nothing(): Omit<Script, 'stacks' | 'callers'> {
-    return { seed: this.#random.below(1e9), budgets: [], breakers: [], bulkheads: [], admin: [] };
+    return { seed: this.#random.below(1e9), nested: false, budgets: [], breakers: [], bulkheads: [], admin: [] };
   }
 
   #simply(until: number): Omit<CallerScript, 'attempts'> {
@@ -150,6 +150,7 @@ class Generator {
     const crowd = this.#random.pick([1, 2, 4, 8, 12]);
     return {
       seed: this.#random.below(1e9),
+      nested: this.#random.chance(0.3),
       budgets,
       breakers,
       bulkheads,
@@ -185,6 +186,7 @@ class Generator {
     if (bulkheads > 0 && this.#random.chance(0.6))
       layers.push({ type: 'bulkhead', which: this.#random.below(bulkheads) });
     if (this.#random.chance(0.15)) layers.push(this.#fallback());
+    if (this.#random.chance(0.15)) layers.push({ type: 'layer' });
     // What an abandoned body does in the instant in which the next attempt begins, before or after that, is nobody's promise.
     if (timeouts.some(({ grace }) => grace === 0))
       for (const [i, layer] of layers.entries())
@@ -208,7 +210,7 @@ class Generator {
     const of = (...types: string[]): LayerScript[] => layers.filter(({ type }) => types.includes(type));
     const gates = chance(0.5) ? of('breaker', 'bulkhead') : of('breaker', 'bulkhead').reverse();
     return [
-      ...of('fallback'),
+      ...of('layer', 'fallback'),
       ...timeouts.slice(0, chance(0.6) ? 1 : 0),
       ...of('retry'),
       ...gates,

@@ -182,6 +182,8 @@ interface Call {
   readonly startedAt: number;
   readonly history: string[];
   attempt: number;
+  /** The caller has not been given the promise. */
+  isStarting: boolean;
   /** What ended the attempt before. */
   previous: Fault | undefined;
   /** The timeout of a layer has passed. */
@@ -292,6 +294,7 @@ class Reference {
         startedAt: this.#world.now,
         history: [],
         attempt: 1,
+        isStarting: true,
         previous: undefined,
         timedOut: false,
         held: 0,
@@ -361,6 +364,7 @@ class Reference {
     };
     if (context.reason) return finish({ fault: context.reason.fault, endedBy: context.reason });
     this.#enter({ call, context, layers, index: 0, holders: [], retried: false, letIn: [] }, finish);
+    call.isStarting = false;
   }
 
   #shown(list: string, { value, fault }: Out): string {
@@ -368,6 +372,10 @@ class Reference {
     if (!fault) throw new Error('neither a value nor a fault');
     this.#thrown.push([list, fault]);
     return `throws ${fault.label}`;
+  }
+
+  #event(call: Call, line: string, isTold = true): void {
+    if (isTold) this.#note(`events of ${call.number}`, line);
   }
 
   #layersOf({ caller }: Call): readonly LayerScript[] {
@@ -417,6 +425,8 @@ class Reference {
         return this.#bulkhead(layer.which, inside, done);
       case 'fallback':
         return this.#fallback(layer, inside, done);
+      case 'layer':
+        return this.#enter(inside, (out) => done(this.#fromOutside(place.context, out, false)));
       case 'failWhen':
         return this.#failWhen(layer.throws, inside, done);
     }
@@ -479,8 +489,15 @@ class Reference {
         this.#dispose(call, out.value);
         return done(next);
       }
+      const isAborted = (call.context.reason ?? context.reason) !== undefined;
+      if (typeof next === 'string') this.#event(call, `gives up: ${next}`, !isAborted);
       if (typeof next === 'string')
         return done({ ...this.#fromOutside(context, out, isUsual(inside.layers)), stoppedBy: next });
+      this.#event(
+        call,
+        `retries after attempt ${number} in ${time(next)}: ${out.fault.label}`,
+        layer.onRetryThrows !== number,
+      );
       if (layer.onRetryThrows === number) {
         budget?.add(1);
         this.#dispose(call, out.value);
@@ -581,6 +598,8 @@ class Reference {
     const breaker = this.#breakers[which] as Breaker;
     const script = this.#script.breakers[which];
     const answer = breaker.enter();
+    if (typeof answer === 'number')
+      this.#note(`breaker ${which}`, `refuses: ${breaker.state}, ${time(answer)}${script?.dryRun ? ', dry run' : ''}`);
     if (typeof answer === 'number' && !script?.dryRun) {
       const label = `CircuitOpenError ${breaker.state} ${time(answer)}`;
       const fault = new Fault(label, 'CircuitOpenError', { ...REFUSED, code: 'CIRCUIT_OPEN' }, answer);
@@ -628,12 +647,16 @@ class Reference {
     const bulkhead = this.#bulkheads[which] as Bulkhead;
     const { queue, maxWait, priority, dryRun } = bulkhead.script;
     const { call, context } = inside;
-    const refuse = (reason: string): void =>
+    const tell = (reason: string): void =>
+      this.#note(`bulkhead ${which}`, `refuses: ${reason}${dryRun ? ', dry run' : ''}`);
+    const refuse = (reason: string): void => {
+      tell(reason);
       done({
         fault: new Fault(`BulkheadFullError ${reason}`, 'BulkheadFullError', { ...REFUSED, code: 'BULKHEAD_FULL' }),
         refused: true,
         ran: false,
       });
+    };
     const letIn = (): void => {
       const holder: Holder = { live: 0, done: false, release: () => bulkhead.leave() };
       this.#enter({ ...inside, holders: [...inside.holders, holder] }, (out) => {
@@ -642,6 +665,7 @@ class Reference {
         done(out);
       });
     };
+    if (dryRun && bulkhead.inFlight >= bulkhead.script.limit + queue) tell('full');
     if (bulkhead.hasRoom() || dryRun) {
       bulkhead.inFlight++;
       return letIn();
@@ -725,7 +749,11 @@ class Reference {
 
     const begin = (): void => {
       const previous = number > 1 ? `, after ${call.previous?.label}` : '';
-      this.#note(`operation ${call.number}`, `starts attempt ${number} until ${time(context.deadline)}${previous}`);
+      const atOnce = call.isStarting && number === 1 ? ', in the call' : '';
+      this.#note(
+        `operation ${call.number}`,
+        `starts attempt ${number} until ${time(context.deadline)}${previous}${atOnce}`,
+      );
       for (const holder of holders) holder.live++;
       if (script.after === undefined) settle(script.end);
       else settling = this.#world.after(script.after, () => settle(script.end));
@@ -773,6 +801,8 @@ class Reference {
       stopGraces();
       body.ended = true;
       for (const holder of holders) holder.live--;
+      // With no grace a run around this one is let go before it hears that nothing runs any more, and is late by an instant.
+      if (abandoned && isUsual(place.layers)) this.#note(`late of ${call.number}`, `attempt ${number}: ${state.label}`);
       if (abandoned) this.#late(place, state, held);
       else if (state === context.reason?.fault) done({ ...this.#ended(place), ran: true });
       else done(state instanceof Fault ? { fault: state, ran: true, onlyCleanup } : { value: state, ran: true });
@@ -886,7 +916,7 @@ export function isUsual(layers: readonly LayerScript[]): boolean {
   const text = layers
     .map((layer) => (layer.type === 'fallback' ? 'x' : layer.type.slice(0, layer.type[0] === 'b' ? 2 : 1)))
     .join('');
-  return /^x*t?r?(br)?(bu)?(br)?t?f?$/.test(text);
+  return /^[xl]*t?r?(br)?(bu)?(br)?t?f?$/.test(text);
 }
 
 /** P1.6: a result that is judged a failure stands in the place of an error. */

@@ -21,6 +21,7 @@ import {
   failWhen,
   fallback,
   HoldfastError,
+  layer,
   linear,
   onEvent,
   permanent,
@@ -131,8 +132,7 @@ export async function run(script: Script): Promise<Trace> {
   process.on('unhandledRejection', onRejection);
   const { warn } = console;
   console.warn = () => execution.warned('on the console');
-  const listening = onEvent('breaker:transition', (event) => execution.moved(event.name, event.from, event.to));
-  const hearing = onEvent('policy:warning', () => execution.warned('by an event'));
+  const listening = execution.listen();
   try {
     await virtualTime({ seed: script.seed }, async (clock) => {
       execution.begin(() => clock.now());
@@ -144,8 +144,7 @@ export async function run(script: Script): Promise<Trace> {
     else execution.leak(String(error));
   } finally {
     process.off('unhandledRejection', onRejection);
-    listening[Symbol.dispose]();
-    hearing[Symbol.dispose]();
+    for (const listener of listening) listener[Symbol.dispose]();
     console.warn = warn;
   }
   return execution.trace;
@@ -159,6 +158,8 @@ class Execution {
   readonly #kinds = new WeakMap<object, string>();
   readonly #shared = new Error('shared');
   #now: () => number = () => 0;
+  /** Whose promise has not been given out. */
+  #starting: number | undefined;
   #budgets: Budget[] = [];
   #breakers: Breaker[] = [];
   #bulkheads: Bulkhead[] = [];
@@ -183,7 +184,7 @@ class Execution {
     this.#budgets = budgets.map((options) => budget(options));
     this.#breakers = breakers.map((options, i) => this.#breaker(options, `breaker ${i}`));
     this.#bulkheads = bulkheads.map((options, i) => this.#bulkhead(options, `bulkhead ${i}`));
-    this.#stacks = stacks.map((layers) => policy(...layers.map((layer) => this.#layer(layer))));
+    this.#stacks = stacks.map((layers) => this.#stack(layers.map((layer) => this.#layer(layer))));
     for (const { at, breaker: which, does } of admin) void later(at, () => this.#breakers[which]?.[does]());
     callers.forEach((caller, number) => {
       this.#unsettled++;
@@ -209,8 +210,35 @@ class Execution {
     this.trace.note('leaks', what);
   }
 
-  moved(name: string | undefined, from: string, to: string): void {
-    this.#note(String(name), `${from} → ${to}`);
+  listen(): readonly Disposable[] {
+    const dry = (dryRun: boolean): string => (dryRun ? ', dry run' : '');
+    return [
+      onEvent('policy:warning', () => this.warned('by an event')),
+      onEvent('breaker:transition', ({ name, from, to }) => this.#note(String(name), `${from} → ${to}`)),
+      onEvent('breaker:refused', ({ name, state, retryAfterMs, dryRun }) =>
+        this.#note(String(name), `refuses: ${state}, ${time(retryAfterMs)}${dry(dryRun)}`),
+      ),
+      onEvent('bulkhead:refused', ({ name, reason, dryRun }) =>
+        this.#note(String(name), `refuses: ${reason}${dry(dryRun)}`),
+      ),
+      onEvent('retry:scheduled', ({ name, attempt, delayMs, error }) =>
+        this.#event(name, () => `retries after attempt ${attempt} in ${time(delayMs)}: ${this.#labelOf(error)}`),
+      ),
+      onEvent('retry:gave-up', ({ name, stoppedBy: by }) => this.#event(name, () => `gives up: ${by}`)),
+      onEvent('timeout:late', ({ name, number, ok, value, error }) =>
+        this.#event(
+          name,
+          () => (this.#isUsual() ? `attempt ${number}: ${this.#labelOf(ok ? value : error)}` : undefined),
+          'late',
+        ),
+      ),
+    ];
+  }
+
+  /** Labels of errors depend on whose they are. */
+  #event(name: string | undefined, line: () => string | undefined, list = 'events'): void {
+    const text = this.#calls.run(Number(name), line);
+    if (text !== undefined) this.#note(`${list} of ${name}`, text);
   }
 
   /** P3.10. */
@@ -223,6 +251,12 @@ class Execution {
   }
 
   // --- policies
+
+  #stack(layers: readonly Policy<unknown>[]): Policy<unknown> {
+    const [first, second, ...rest] = layers;
+    if (!this.#script.nested || !first || !second) return policy(...layers);
+    return policy(policy(first, second), this.#stack(rest));
+  }
 
   #breaker({ cooldowns, judge, ...options }: BreakerScript, name: string): Breaker {
     const cooldown: BreakerOptions['cooldown'] =
@@ -247,23 +281,25 @@ class Execution {
     return bulkhead({ ...options, name, ...(priority && { priority: rank }) });
   }
 
-  #layer(layer: LayerScript): Policy<unknown> {
-    switch (layer.type) {
+  #layer(script: LayerScript): Policy<unknown> {
+    switch (script.type) {
       case 'retry':
-        return this.#retry(layer);
+        return this.#retry(script);
       case 'timeout':
-        return timeout(layer.after, { grace: layer.grace ?? Infinity, detach: layer.detach });
+        return timeout(script.after, { grace: script.grace ?? Infinity, detach: script.detach });
       case 'breaker':
-        return this.#breakers[layer.which] as Breaker;
+        return this.#breakers[script.which] as Breaker;
       case 'bulkhead':
-        return this.#bulkheads[layer.which] as Bulkhead;
+        return this.#bulkheads[script.which] as Bulkhead;
+      case 'layer':
+        return layer({ name: 'own', run: (next) => next() as unknown });
       case 'failWhen':
         return failWhen((result: unknown) => {
-          if (this.#attempts.get(this.#calls.getStore() ?? -1) === layer.throws) throw this.#hook('failWhen');
+          if (this.#attempts.get(this.#calls.getStore() ?? -1) === script.throws) throw this.#hook('failWhen');
           return result instanceof Result && result.judged !== undefined;
         });
       case 'fallback': {
-        const { fn } = layer;
+        const { fn } = script;
         if (!fn) return fallback('fallback');
         return fallback((error) => {
           const caller = this.#calls.getStore();
@@ -344,16 +380,16 @@ class Execution {
     const list = `caller ${number}`;
     const stack = this.#stacks[caller.stack] as Policy<unknown>;
     const operation = (s: Scope): unknown => this.#operation(caller, number, s);
-    const options = { signal, idempotent: caller.idempotent };
+    const options = { signal, idempotent: caller.idempotent, name: String(number) };
     let attempts: readonly AttemptReport[] | undefined;
     let stopped: string | undefined;
     if (caller.by === 'settle') {
-      const outcome = await stack.settle(operation, options);
+      const outcome = await this.#start(number, () => stack.settle(operation, options));
       this.#note(list, `settled: ${outcome.ok ? this.#labelOf(outcome.value) : this.#thrown(outcome.error)}`);
       ({ attempts, stoppedBy: stopped } = outcome);
     } else {
       try {
-        this.#note(list, `settled: ${this.#labelOf(await stack.run(operation, options))}`);
+        this.#note(list, `settled: ${this.#labelOf(await this.#start(number, () => stack.run(operation, options)))}`);
       } catch (error) {
         this.#note(list, `settled: ${this.#thrown(error)}`);
         if (!this.#tells(error)) return;
@@ -364,6 +400,16 @@ class Execution {
     }
     this.#note(list, `stopped by ${stopped}`);
     for (const attempt of attempts ?? []) this.#note(list, this.#attempt(attempt));
+  }
+
+  /** P1.5. */
+  #start<T>(number: number, call: () => T): T {
+    this.#starting = number;
+    try {
+      return call();
+    } finally {
+      this.#starting = undefined;
+    }
   }
 
   /** Whether `attemptsOf` can tell of it for sure (P2.2); so it is for what it tells that in the place of. */
@@ -383,7 +429,8 @@ class Execution {
     const { attempt } = s;
     const site = `${number}.${attempt}`;
     const previous = attempt > 1 ? `, after ${this.#labelOf(s.previousError)}` : '';
-    this.#note(`operation ${number}`, `starts attempt ${attempt} until ${time(s.deadline)}${previous}`);
+    const atOnce = this.#starting === number ? ', in the call' : '';
+    this.#note(`operation ${number}`, `starts attempt ${attempt} until ${time(s.deadline)}${previous}${atOnce}`);
     this.#attempts.set(number, attempt);
     this.#inContext(number);
     const script = caller.attempts[Math.min(attempt, caller.attempts.length) - 1] as AttemptScript;

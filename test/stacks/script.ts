@@ -135,6 +135,8 @@ export type LayerScript =
   | FallbackScript
   | { readonly type: 'breaker'; readonly which: number }
   | { readonly type: 'bulkhead'; readonly which: number }
+  /** One's own, that only passes on. */
+  | { readonly type: 'layer' }
   /** `throws`: it is asked at this attempt, and throws. */
   | { readonly type: 'failWhen'; readonly throws?: number | undefined };
 
@@ -201,6 +203,8 @@ export interface Script {
   readonly breakers: readonly BreakerScript[];
   readonly bulkheads: readonly BulkheadScript[];
   readonly stacks: readonly (readonly LayerScript[])[];
+  /** The layers of each stack are put together two by two, policies in policies. */
+  readonly nested: boolean;
   readonly callers: readonly CallerScript[];
   readonly admin: readonly AdminScript[];
 }
