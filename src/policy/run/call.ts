@@ -637,7 +637,7 @@ export class Call implements Settings {
       if (known !== undefined && (!reports || (known !== 'cancelled' && known !== 'deadline'))) return;
     } else if (!reports) return;
     // A refusal at the first attempt tells all by itself: not to write it down is half of what it costs.
-    if (by !== 'refused' || this.history?.before !== null) report(error, this.history, by);
+    if (by !== 'refused' || this.history?.before !== null || !this.history.refused) report(error, this.history, by);
   }
 
   private finish(error: unknown, by: StoppedBy | undefined): void {
