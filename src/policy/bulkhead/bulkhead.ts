@@ -103,19 +103,14 @@ class BulkheadGate implements Gate {
   }
 
   enter(attempt: Attempt): undefined | typeof WAIT | Error {
-    const { dryRun, limit } = this.settings;
+    const { dryRun, limit, queue } = this.settings;
     if (this.cell.inFlight < limit) return void this.cell.enter(); // the hot one
     // Asked before a place is taken: it is the user's, and may throw, or have somebody leave who waits.
-    const priority = !dryRun && this.willQueue ? this.priorityOf(attempt) : 0;
+    const priority = !dryRun && this.cell.waiting < queue ? this.priorityOf(attempt) : 0;
     const answer = this.cell.enter();
     if (answer === 'entered') return undefined; // `priority` has made room
     if (dryRun) return this.letPass(answer);
     return answer === 'full' ? this.refusal('full') : this.queueUp(attempt, priority);
-  }
-
-  private get willQueue(): boolean {
-    const { cell, settings } = this;
-    return cell.inFlight >= settings.limit && cell.waiting < settings.queue;
   }
 
   private priorityOf(attempt: Attempt): number {

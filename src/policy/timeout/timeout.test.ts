@@ -1374,6 +1374,10 @@ describe('P1.2 options', () => {
     expect(() => timeout(5, { [option]: given })).toThrow(bad(option, given));
   });
 
+  test.each(['exact', 'detach'])('the refusal of a wrong %s tells what is expected', (option) => {
+    expect(() => timeout(5, { [option]: 1 })).toThrow(expect.objectContaining({ expected: 'true or false' }));
+  });
+
   test.each([null, 5, 'fast'] as never[])('options that are no object are refused: %s', (options) => {
     expect(() => timeout(5, options)).toThrow(bad('timeout', options));
   });
