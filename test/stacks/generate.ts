@@ -193,6 +193,9 @@ class Generator {
         if (layer.type === 'retry' && layer.backoff.type === 'constant' && layer.backoff.delay === 0)
           layers[i] = { ...layer, backoff: { ...layer.backoff, delay: this.#ms(1, 10) } };
     if (usual) return this.#inUsualOrder(layers, timeouts);
+    // With no grace, a retry that waits would be taken for work that was left behind, in the instant in which its wait ends.
+    const isGraceful = timeouts[0]?.grace !== 0;
+    if (this.#random.chance(0.1) && isGraceful) layers.push(this.#retry(budgets));
     // Each run in a run has a grace of its own.
     const same = timeouts.map((layer) => ({ ...layer, grace: timeouts[0]?.grace ?? null, detach: false }));
     for (const [i, layer] of layers.entries()) if (layer.type === 'timeout') layers[i] = same.pop() as TimeoutScript;

@@ -56,7 +56,8 @@ class Fault {
   /** R10: once each, and never itself. A primitive keeps nothing. */
   keep(other: Fault): void {
     if (this.isPrimitive || other === this) return;
-    if (!this.suppressed.some(({ label }) => label === other.label)) this.suppressed.push(other);
+    const isKept = (one: Fault): boolean => one === other || (one.isPrimitive && one.label === other.label);
+    if (!this.suppressed.some(isKept)) this.suppressed.push(other);
   }
 }
 
@@ -453,9 +454,19 @@ class Reference {
   #hookThrew(name: string, { number }: Call, before: Out): Out {
     const fault = new Fault(`${name}@${number}`, 'unknown', known.unknown);
     if (before.fault) fault.keep(before.fault);
-    const { abandoned = false, body, ran = false } = before;
+    const { abandoned = false, onlyCleanup = false, body, ran = false } = before;
     const refused = isUnrun(before);
-    return { fault, failed: before.fault, hook: true, abandoned, body, ran, refused, stoppedBy: 'verdict' };
+    return {
+      fault,
+      failed: before.fault,
+      hook: true,
+      abandoned,
+      onlyCleanup,
+      body,
+      ran,
+      refused,
+      stoppedBy: 'verdict',
+    };
   }
 
   // --- layers
@@ -464,7 +475,8 @@ class Reference {
   #retry(layer: RetryScript, inside: Place, told: Done): void {
     const { call, context } = inside;
     let ran = false;
-    const done: Done = (out) => told({ ...out, ran });
+    const bodies: Body[] = [];
+    const done: Done = (out) => told({ ...out, ran, ...leftBehind(bodies, out) });
     const budget = this.#budgetOf.get(layer);
     let number = 0;
     let waited = 0;
@@ -476,12 +488,14 @@ class Reference {
     };
     const ended = (out: Out): void => {
       ran ||= out.ran === true;
+      if (out.body) bodies.push(out.body);
       if (number > 1 && (out.fault ? isUnrun(out) : !out.ran)) budget?.add(1); // P3.11
       if (!out.fault) {
         if (number === 1) budget?.deposit();
         return done({ ...out, stoppedBy: undefined });
       }
-      this.#record(call, out.hook ? out : { ...out, failed: out.fault }, number, waited);
+      // Of retries in each other the outermost one tells.
+      if (!inside.retried) this.#record(call, out.hook ? out : { ...out, failed: out.fault }, number, waited);
       call.previous = out.fault;
       if (out.hook) return done(out);
       const next = decide(out, out.fault);
@@ -749,7 +763,8 @@ class Reference {
 
     const begin = (): void => {
       const previous = number > 1 ? `, after ${call.previous?.label}` : '';
-      const atOnce = call.isStarting && number === 1 ? ', in the call' : '';
+      const atOnce = call.isStarting ? ', in the call' : '';
+      call.isStarting = false;
       this.#note(
         `operation ${call.number}`,
         `starts attempt ${number} until ${time(context.deadline)}${previous}${atOnce}`,
@@ -895,6 +910,12 @@ function isResult({ kind }: Fault): boolean {
 /** A layer let it not run, or it was ended while it waited for that. What a layer throws by itself is no refusal. */
 function isUnrun({ ran, refused, endedBy }: Out): boolean {
   return !ran && (refused === true || endedBy !== undefined);
+}
+
+/** What an attempt of a retry outside has left behind: any body that was abandoned inside. */
+function leftBehind(bodies: readonly Body[], { abandoned }: Out): Pick<Out, 'abandoned' | 'body'> {
+  const running = bodies.find(({ ended }) => !ended);
+  return running ? { abandoned: true, body: running } : { abandoned: abandoned === true, body: bodies.at(-1) };
 }
 
 function wasLeft({ abandoned, body }: Out): boolean {
