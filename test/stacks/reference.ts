@@ -4,10 +4,19 @@
  *
  * Every layer is a function around the ones inside it, and is told by a callback what came out of them. That is all: no flat run, no states.
  * What has state is in `models.ts`, the list of timers in `world.ts`.
+ *
+ * It has no answer (`trace.skip`) where two timers are due at one instant, and where a breaker in a run in a run (`order.ts`) judges what
+ * failed by itself after a timeout around that run had passed and the caller had cancelled. In such runs these are open besides, and not
+ * compared: what stopped the retry of a call that was cancelled in the grace of a timeout, or ended by a hook further out; what an attempt
+ * failed with around which a hook threw; and late work that had no grace. All timeouts of such a stack have the same grace (`generate.ts`).
+ *
+ * Not covered: fallbacks and layers of one's own that wait or call `next` several times, children and `cancel` of an attempt's scope, snapshots,
+ * the delays of the platform's timers.
  */
 import { backoffDelay } from './backoffs.ts';
 import { known, type Known } from './kinds.ts';
 import { Breaker, Budget, Bulkhead, type Pass } from './models.ts';
+import { isLateTold, isUsual } from './order.ts';
 import type {
   AbortEnd,
   AttemptScript,
@@ -353,7 +362,7 @@ class Reference {
     const list = `caller ${call.number}`;
     const layers = this.#layersOf(call);
     const finish = (it: Out): void => {
-      const out = this.#reported(call, this.#fromOutside(context, it, isUsual(layers)));
+      const out = this.#reported(call, this.#fromOutside(context, it));
       this.#note(list, `settled: ${this.#shown(list, out)}`);
       if (isTold(call.caller, out)) {
         // A run in a run has told why it stopped before the other one was cancelled, or a hook outside threw.
@@ -427,7 +436,7 @@ class Reference {
       case 'fallback':
         return this.#fallback(layer, inside, done);
       case 'layer':
-        return this.#enter(inside, (out) => done(this.#fromOutside(place.context, out, false)));
+        return this.#enter(inside, (out) => done(this.#fromOutside(place.context, out)));
       case 'failWhen':
         return this.#failWhen(layer.throws, inside, done);
     }
@@ -440,9 +449,9 @@ class Reference {
   }
 
   /** P2.3: an abort from outside comes before the timeout of something inside, though that came first. */
-  #fromOutside({ reason }: Context, out: Out, isUsualOrder: boolean): Out {
+  #fromOutside({ reason }: Context, out: Out): Out {
     if (!reason || !out.endedBy || out.endedBy === reason) return out;
-    if (out.abandoned && typeof reason.by === 'object') reason.fault.abandoned = isUsualOrder;
+    if (out.abandoned && typeof reason.by === 'object') reason.fault.abandoned = true;
     return { ...out, fault: reason.fault, endedBy: reason };
   }
 
@@ -505,8 +514,7 @@ class Reference {
       }
       const isAborted = (call.context.reason ?? context.reason) !== undefined;
       if (typeof next === 'string') this.#event(call, `gives up: ${next}`, !isAborted);
-      if (typeof next === 'string')
-        return done({ ...this.#fromOutside(context, out, isUsual(inside.layers)), stoppedBy: next });
+      if (typeof next === 'string') return done({ ...this.#fromOutside(context, out), stoppedBy: next });
       this.#event(
         call,
         `retries after attempt ${number} in ${time(next)}: ${out.fault.label}`,
@@ -603,7 +611,7 @@ class Reference {
     this.#enter({ ...inside, context }, (out) => {
       this.#world.stop(timer);
       context.end();
-      done(this.#fromOutside(context, out, isUsual(inside.layers)));
+      done(this.#fromOutside(context, out));
     });
   }
 
@@ -713,7 +721,7 @@ class Reference {
     const { call, context } = inside;
     this.#enter(inside, (it) => {
       if (!it.fault) return done(it);
-      if (call.context.reason || context.reason) return done(this.#fromOutside(context, it, false));
+      if (call.context.reason || context.reason) return done(this.#fromOutside(context, it));
       // P8: `attemptsOf` and `stoppedBy` still tell what went before.
       const out = inside.retried ? it : this.#reported(call, it);
       const first = it.fault;
@@ -794,7 +802,7 @@ class Reference {
       if (held) call.held++;
       stopGraces();
       const out = this.#ended(place);
-      if (typeof out.endedBy?.by === 'object') (out.fault as Fault).abandoned = isUsual(place.layers);
+      if (typeof out.endedBy?.by === 'object') (out.fault as Fault).abandoned = true;
       // What the body does within this instant has been done before anybody hears of it.
       this.#world.wake(() => done({ ...out, ran: true, abandoned: true, body }));
     };
@@ -816,8 +824,8 @@ class Reference {
       stopGraces();
       body.ended = true;
       for (const holder of holders) holder.live--;
-      // With no grace a run around this one is let go before it hears that nothing runs any more, and is late by an instant.
-      if (abandoned && isUsual(place.layers)) this.#note(`late of ${call.number}`, `attempt ${number}: ${state.label}`);
+      if (abandoned && isLateTold(place.layers))
+        this.#note(`late of ${call.number}`, `attempt ${number}: ${state.label}`);
       if (abandoned) this.#late(place, state, held);
       else if (state === context.reason?.fault) done({ ...this.#ended(place), ran: true });
       else done(state instanceof Fault ? { fault: state, ran: true, onlyCleanup } : { value: state, ran: true });
@@ -930,14 +938,6 @@ function verdictOn({ onlyCleanup }: Out, { known: { verdict } }: Fault): string 
 /** P3.1. */
 function abortedBy({ by }: Reason): string {
   return by === 'caller' ? 'cancelled' : 'deadline';
-}
-
-/** The order that a policy makes one run of; others are runs in runs. */
-export function isUsual(layers: readonly LayerScript[]): boolean {
-  const text = layers
-    .map((layer) => (layer.type === 'fallback' ? 'x' : layer.type.slice(0, layer.type[0] === 'b' ? 2 : 1)))
-    .join('');
-  return /^[xl]*t?r?(br)?(bu)?(br)?t?f?$/.test(text);
 }
 
 /** P1.6: a result that is judged a failure stands in the place of an error. */

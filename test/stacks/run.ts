@@ -48,7 +48,7 @@ import type {
   Scope,
 } from '../../src/index.ts';
 import { virtualTime } from '../../src/testing/index.ts';
-import { isUsual } from './reference.ts';
+import { isLateTold } from './order.ts';
 import type {
   AbortEnd,
   AttemptScript,
@@ -228,7 +228,7 @@ class Execution {
       onEvent('timeout:late', ({ name, number, ok, value, error }) =>
         this.#event(
           name,
-          () => (this.#isUsual() ? `attempt ${number}: ${this.#labelOf(ok ? value : error)}` : undefined),
+          () => (this.#isLateTold() ? `attempt ${number}: ${this.#labelOf(ok ? value : error)}` : undefined),
           'late',
         ),
       ),
@@ -510,9 +510,9 @@ class Execution {
     if (this.#calls.getStore() !== number) this.leak(`called in the context of ${this.#calls.getStore()}`);
   }
 
-  #isUsual(): boolean {
+  #isLateTold(): boolean {
     const { callers, stacks } = this.#script;
-    return isUsual(stacks[callers[this.#calls.getStore() ?? 0]?.stack ?? 0] ?? []);
+    return isLateTold(stacks[callers[this.#calls.getStore() ?? 0]?.stack ?? 0] ?? []);
   }
 
   // --- names
@@ -536,8 +536,7 @@ class Execution {
     if (it instanceof Result) return it.label;
     const label = this.#labels.get(it);
     if (label !== undefined) return label;
-    if (it instanceof TimeoutError)
-      return `TimeoutError ${time(it.timeoutMs)}${it.abandoned && this.#isUsual() ? ' abandoned' : ''}`;
+    if (it instanceof TimeoutError) return `TimeoutError ${time(it.timeoutMs)}${it.abandoned ? ' abandoned' : ''}`;
     if (it instanceof CircuitOpenError) return `CircuitOpenError ${it.state} ${time(it.retryAfterMs)}`;
     if (it instanceof BulkheadFullError) return `BulkheadFullError ${it.reason}`;
     return `a stranger: ${String(it)}`;
