@@ -1,0 +1,148 @@
+/** What a call tells of itself where one thing comes upon another: an abort on an outcome, a hook's error on a refusal; and what it keeps. */
+import { describe, expect, test } from 'vitest';
+import { HoldfastError, TimeoutError } from '../../foundation/index.ts';
+import { errorOf } from '../../../test/settle.ts';
+import {
+  attemptsOf,
+  breaker,
+  bulkhead,
+  constant,
+  explain,
+  fallback,
+  layer,
+  policy,
+  retry,
+  scope,
+  stoppedBy,
+  type Scope,
+} from '../../index.ts';
+import { AttemptRecord } from './history.ts';
+
+const down = new Error('down');
+const fail = (): never => {
+  throw down;
+};
+
+describe('settle, when the caller cancels', () => {
+  const cancels = (run: (next: () => Promise<unknown>, cancel: () => void, s: Scope) => unknown, reason: unknown) => {
+    const controller = new AbortController();
+    const around = layer({ name: 'around', run: (next, s) => run(next, () => controller.abort(reason), s) });
+    const made = policy(around, retry({ attempts: 1 }));
+    return made.settle(fail, { signal: controller.signal });
+  };
+  const afterwards = async (next: () => Promise<unknown>, cancel: () => void, s: Scope): Promise<void> => {
+    await next().catch(() => {});
+    cancel();
+    s.throwIfAborted();
+  };
+
+  test('after the attempts were used up, but before the end: that has stopped it', async () => {
+    const reason = new Error('stop');
+    expect(await cancels(afterwards, reason)).toMatchObject({ error: reason, stoppedBy: 'cancelled', cancelled: true });
+  });
+
+  test('so by a deadline: that has stopped it', async () => {
+    const reason = new TimeoutError('the request', 5);
+    expect(await cancels(afterwards, reason)).toMatchObject({ error: reason, stoppedBy: 'deadline' });
+  });
+
+  test('and a layer throws an error of its own before anything has run', async () => {
+    const own = new Error('own');
+    const outcome = await cancels((_, cancel) => {
+      cancel();
+      throw own;
+    }, new Error('stop'));
+    expect(outcome).toMatchObject({ error: own, stoppedBy: 'cancelled', attempts: [] });
+  });
+});
+
+test('settle below a scope that has ended, with nothing above it, is as one below nothing', async () => {
+  let ended!: Scope;
+  await scope((s) => {
+    ended = s;
+  });
+  expect(await policy().settle(() => 1, { signal: ended })).toMatchObject({ ok: true, value: 1, cancelled: false });
+  expect(await policy().settle(fail, { signal: ended })).toMatchObject({ ok: false, error: down, cancelled: false });
+});
+
+test('settle of a refusal outside the retry tells of it as the one attempt', async () => {
+  const full = bulkhead({ limit: 1 });
+  let end!: () => void;
+  const holder = full.run(() => new Promise<void>((resolve) => (end = resolve)));
+  const outcome = await policy(full, retry({ attempts: 3 })).settle(() => 1);
+  expect(outcome).toMatchObject({ stoppedBy: 'refused', attempts: [{ number: 1, refused: true }] });
+  end();
+  await holder;
+});
+
+describe('an error that takes the place of a refusal', () => {
+  test('in a fallback tells of the refusal', async () => {
+    const [open, own] = [breaker({ name: 'db' }), new Error('own')];
+    open.isolate();
+    const made = policy(
+      fallback(() => {
+        throw own;
+      }),
+      open,
+    );
+    expect(await errorOf(made.run(() => 1))).toBe(own);
+    expect(attemptsOf(own)).toMatchObject([{ number: 1, refused: true, error: { code: 'CIRCUIT_OPEN' } }]);
+    expect(stoppedBy(own)).toBe('refused');
+    expect(explain(own)).toMatch(/^gave up after 1 attempt, because a layer refused to let it run\n/);
+  });
+
+  test('in a fallback, of an error that came out of no policy, tells nothing', async () => {
+    const [first, own] = [new Error('first'), new Error('own')];
+    const made = policy(
+      fallback(() => {
+        throw own;
+      }),
+      layer({ name: 'own', run: () => Promise.reject(first) }),
+    );
+    expect(await errorOf(made.run(() => 1))).toBe(own);
+    expect(attemptsOf(own)).toEqual([]);
+  });
+});
+
+describe('an error that came out of no policy', () => {
+  class Limited extends HoldfastError {
+    readonly code = 'RATE_LIMITED';
+  }
+
+  test('tells by its code that it is a refusal', () => {
+    const error = new Limited('too many');
+    expect(stoppedBy(error)).toBe('refused');
+    expect(attemptsOf(error)).toMatchObject([{ number: 1, refused: true }]);
+  });
+
+  test('tells that a deadline has passed, the platform’s too', async () => {
+    const signal = AbortSignal.timeout(0);
+    await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    expect(stoppedBy(signal.reason)).toBe('deadline');
+    expect(stoppedBy(new DOMException('x', 'AbortError'))).toBeUndefined();
+    expect(stoppedBy(Object.assign(new Error('x'), { name: 'TimeoutError' }))).toBeUndefined();
+  });
+});
+
+test('a call keeps 200 failed attempts at most, however many there were, and never fewer than the newest hundred', () => {
+  let newest: AttemptRecord | null = null;
+  for (let number = 1; number <= 1000; number++) {
+    newest = new AttemptRecord(number, down, 0, newest);
+    let kept = 0;
+    for (let at: AttemptRecord | null = newest; at !== null; at = at.before) kept++;
+    expect(kept).toBeGreaterThanOrEqual(Math.min(number, 100));
+    expect(kept).toBeLessThanOrEqual(200);
+  }
+});
+
+test('a retry without end, of one error, tells of its last attempts', async () => {
+  let runs = 0;
+  const made = retry({ attempts: Infinity, backoff: constant(0), budget: false, retryIf: () => runs < 300 });
+  const error = await errorOf(
+    made.run(() => {
+      runs++;
+      throw down;
+    }),
+  );
+  expect(attemptsOf(error).map(({ number }) => number)).toEqual(Array.from({ length: 100 }, (_, i) => 201 + i));
+});
