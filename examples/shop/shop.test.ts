@@ -166,8 +166,8 @@ describe.concurrent('the same day without and with a policy', () => {
     expect(without!.damage.twice.orders).toBeGreaterThan(50);
     expect(without!.damage.forNothing.orders).toBeGreaterThan(50);
     expect(with_!.damage).toEqual({ twice: { orders: 0, cents: 0 }, forNothing: { orders: 0, cents: 0 } });
-    // Five to ten times as many, on a quiet machine.
-    expect(without!.figures.requestsInOutage / with_!.figures.requestsInOutage).toBeGreaterThan(2.5);
+    // Two to three times as many, however busy the machine is; during the outage five to ten times, but only on a quiet one.
+    expect(without!.figures.requests / with_!.figures.requests).toBeGreaterThan(1.4);
     const placed = (day: Day) => day.lines.filter((line) => line.ending === 'placed').length;
     expect(placed(with_!)).toBeGreaterThan(placed(without!));
     expect(run.out).toMatch(/^ +without a policy +with a policy$/m);
