@@ -7,8 +7,8 @@
  *
  * It has no answer (`trace.skip`) where two timers are due at one instant, and where a breaker in a run in a run (`order.ts`) judges what
  * failed by itself after a timeout around that run had passed and the caller had cancelled. In such runs these are open besides, and not
- * compared: what stopped the retry of a call that was cancelled in the grace of a timeout, or ended by a hook further out; what an attempt
- * failed with around which a hook threw; and late work that had no grace. All timeouts of such a stack have the same grace (`generate.ts`).
+ * compared: what stopped the retry of a call that was cancelled in the grace of a timeout; what a call has gone through that a hook ended;
+ * and late work that had no grace. All timeouts of such a stack have the same grace (`generate.ts`).
  *
  * Not covered: fallbacks and layers of one's own that wait or call `next` several times, children and `cancel` of an attempt's scope, snapshots,
  * the delays of the platform's timers.
@@ -364,9 +364,9 @@ class Reference {
     const finish = (it: Out): void => {
       const out = this.#reported(call, this.#fromOutside(context, it));
       this.#note(list, `settled: ${this.#shown(list, out)}`);
-      if (isTold(call.caller, out)) {
-        // A run in a run has told why it stopped before the other one was cancelled, or a hook outside threw.
-        const isOpen = !isUsual(layers) && (out.hook || (call.timedOut && context.reason?.by === 'caller'));
+      if (isTold(call.caller, out) && (isUsual(layers) || !out.hook)) {
+        // A run in a run has told why it stopped before the other one was cancelled.
+        const isOpen = !isUsual(layers) && call.timedOut && context.reason?.by === 'caller';
         this.#note(list, `stopped by ${isOpen ? ANYTHING : out.stoppedBy}`);
         for (const line of history) this.#note(list, line);
       }
@@ -409,8 +409,6 @@ class Reference {
     // A success about which a hook threw is no failed attempt.
     const fault = out.failed ?? (out.hook ? undefined : out.fault);
     if (!fault) return;
-    // Around a run in which a hook threw, that is what the attempt failed with.
-    if (out.hook && !isUsual(this.#layersOf(call))) return void call.history.push(`attempt ${number}: ${ANYTHING}`);
     call.history.push(
       `attempt ${number}: ${fault.label}, ${verdictOn(out, fault)}, after ${time(waited)}${isUnrun(out) ? ', refused' : ''}${wasLeft(out) ? ', abandoned' : ''}`,
     );

@@ -48,7 +48,7 @@ import type {
   Scope,
 } from '../../src/index.ts';
 import { virtualTime } from '../../src/testing/index.ts';
-import { isLateTold } from './order.ts';
+import { isLateTold, isUsual } from './order.ts';
 import type {
   AbortEnd,
   AttemptScript,
@@ -167,6 +167,8 @@ class Execution {
   /** To tell at the end what is kept beside the errors that callers were thrown. */
   /** The number of the newest attempt, by caller. */
   readonly #attempts = new Map<number, number>();
+  /** What hooks threw. */
+  readonly #hooks = new WeakSet<object>();
   /** In whose place a fallback has thrown it. */
   readonly #replaced = new WeakMap<object, { readonly error: unknown }>();
   readonly #besides: (() => void)[] = [];
@@ -343,7 +345,9 @@ class Execution {
 
   #hook(name: string): Error {
     const number = this.#calls.getStore() ?? -1;
-    return this.#name(new Error(name), `${name}@${number}`, 'unknown');
+    const error = this.#name(new Error(name), `${name}@${number}`, 'unknown');
+    this.#hooks.add(error);
+    return error;
   }
 
   // --- callers
@@ -383,21 +387,25 @@ class Execution {
     const options = { signal, idempotent: caller.idempotent, name: String(number) };
     let attempts: readonly AttemptReport[] | undefined;
     let stopped: string | undefined;
+    let thrown: unknown;
     if (caller.by === 'settle') {
       const outcome = await this.#start(number, () => stack.settle(operation, options));
       this.#note(list, `settled: ${outcome.ok ? this.#labelOf(outcome.value) : this.#thrown(outcome.error)}`);
       ({ attempts, stoppedBy: stopped } = outcome);
+      thrown = outcome.ok ? undefined : outcome.error;
     } else {
       try {
         this.#note(list, `settled: ${this.#labelOf(await this.#start(number, () => stack.run(operation, options)))}`);
       } catch (error) {
         this.#note(list, `settled: ${this.#thrown(error)}`);
         if (!this.#tells(error)) return;
+        thrown = error;
         attempts = attemptsOf(error);
         stopped = stoppedBy(error);
       }
       if (attempts === undefined) return;
     }
+    if (this.#hooks.has(thrown as object) && !isUsual(this.#script.stacks[caller.stack] ?? [])) return;
     this.#note(list, `stopped by ${stopped}`);
     for (const attempt of attempts ?? []) this.#note(list, this.#attempt(attempt));
   }
