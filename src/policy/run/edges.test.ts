@@ -1,6 +1,7 @@
 /** What a call tells of itself where one thing comes upon another: an abort on an outcome, a hook's error on a refusal; and what it keeps. */
 import { describe, expect, test } from 'vitest';
 import { HoldfastError, TimeoutError } from '../../foundation/index.ts';
+import { recordEvents, virtualTime } from '../../testing/index.ts';
 import { errorOf } from '../../../test/settle.ts';
 import {
   attemptsOf,
@@ -73,6 +74,62 @@ test('settle of a refusal outside the retry tells of it as the one attempt', asy
   expect(outcome).toMatchObject({ stoppedBy: 'refused', attempts: [{ number: 1, refused: true }] });
   end();
   await holder;
+});
+
+describe('a layer of one’s own around a call whose signal is aborted already', () => {
+  const own = layer({ name: 'own', run: (next) => next() });
+  const abortedWith = async (reason: unknown): Promise<void> => {
+    const call = policy(own, retry()).run(() => expect.fail('ran'), { signal: AbortSignal.abort(reason) });
+    expect(await errorOf(call)).toBe(reason);
+  };
+
+  test('lets it be told that the caller had cancelled, or the deadline had passed', async () => {
+    const [reason, deadline] = [new Error('stop'), new TimeoutError('the request', 5)];
+    await abortedWith(reason);
+    expect(stoppedBy(reason)).toBe('cancelled');
+    expect(explain(reason)).toBe('gave up after 0 attempts, because the caller cancelled');
+    await abortedWith(deadline);
+    expect(stoppedBy(deadline)).toBe('deadline');
+  });
+
+  test('leaves a reason alone that tells of another call', async () => {
+    const reason = new Error('a sibling failed');
+    await errorOf(retry({ attempts: 2, backoff: constant(0) }).run(() => Promise.reject(reason)));
+    await abortedWith(reason);
+    expect(stoppedBy(reason)).toBe('attempts');
+    expect(attemptsOf(reason)).toHaveLength(2);
+  });
+
+  test('runs below a scope that has ended, with nothing above it', async () => {
+    let ended!: Scope;
+    await scope((s) => {
+      ended = s;
+    });
+    expect(await policy(own).run(() => 1, { signal: ended })).toBe(1);
+  });
+});
+
+test('what goes wrong in the scope of a layer of one’s own is told under its name', async () => {
+  using events = recordEvents();
+  const own = layer({
+    name: 'audit',
+    run: (next, s) => {
+      s.defer(fail);
+      return next();
+    },
+  });
+  expect(await errorOf(policy(own).run(() => 1))).toBe(down);
+  expect(events.filter(({ event }) => event === 'scope:cleanup-failed')).toMatchObject([{ name: 'audit' }]);
+});
+
+test('of two breakers around a call each hears of its own probe', async () => {
+  await virtualTime(async (time) => {
+    const [first, second] = [breaker({ failures: 1, cooldown: 10 }), breaker()];
+    await errorOf(first.run(fail));
+    await time.advance(10);
+    expect(await policy(first, second).run(() => 1)).toBe(1);
+    expect(first.state).toBe('closed');
+  });
 });
 
 describe('an error that takes the place of a refusal', () => {
