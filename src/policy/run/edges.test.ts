@@ -1,12 +1,14 @@
 /** What a call tells of itself where one thing comes upon another: an abort on an outcome, a hook's error on a refusal; and what it keeps. */
-import { describe, expect, test } from 'vitest';
-import { HoldfastError, TimeoutError } from '../../foundation/index.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { clock, HoldfastError, TimeoutError } from '../../foundation/index.ts';
+import type { RunningScope } from '../../scope/index.ts';
 import { recordEvents, virtualTime } from '../../testing/index.ts';
 import { errorOf } from '../../../test/settle.ts';
 import {
   attemptsOf,
   breaker,
   bulkhead,
+  BulkheadFullError,
   constant,
   explain,
   fallback,
@@ -15,6 +17,7 @@ import {
   retry,
   scope,
   stoppedBy,
+  timeout,
   type Scope,
 } from '../../index.ts';
 import { AttemptRecord } from './history.ts';
@@ -64,6 +67,19 @@ test('settle below a scope that has ended, with nothing above it, is as one belo
   });
   expect(await policy().settle(() => 1, { signal: ended })).toMatchObject({ ok: true, value: 1, cancelled: false });
   expect(await policy().settle(fail, { signal: ended })).toMatchObject({ ok: false, error: down, cancelled: false });
+});
+
+test('settle below a scope that ends meanwhile is not cancelled by that', async () => {
+  const { promise, reject } = Promise.withResolvers<number>();
+  let good!: Promise<unknown>;
+  let bad!: Promise<unknown>;
+  await scope((s) => {
+    good = policy().settle(() => promise.catch(() => 1), { signal: s });
+    bad = policy().settle(() => promise, { signal: s });
+  });
+  reject(down);
+  expect(await good).toMatchObject({ ok: true, value: 1, cancelled: false });
+  expect(await bad).toMatchObject({ ok: false, error: down, cancelled: false, stoppedBy: 'attempts' });
 });
 
 test('settle of a refusal outside the retry tells of it as the one attempt', async () => {
@@ -202,4 +218,182 @@ test('a retry without end, of one error, tells of its last attempts', async () =
     }),
   );
   expect(attemptsOf(error).map(({ number }) => number)).toEqual(Array.from({ length: 100 }, (_, i) => 201 + i));
+});
+
+describe('a call that is cancelled', () => {
+  test('by onRetry ends at once, whatever the back-off', async () => {
+    await virtualTime(async () => {
+      const [controller, reason] = [new AbortController(), new Error('stop')];
+      const made = policy(
+        timeout('1h'),
+        retry({
+          attempts: 3,
+          backoff: (attempt) => (attempt - 1) * 100,
+          onRetry: ({ attempt }) => attempt > 1 && controller.abort(reason),
+        }),
+      );
+      expect(await errorOf(made.run(fail, { signal: controller.signal }))).toBe(reason);
+    });
+  });
+
+  test('at any turn before the back-off begins ends at once', async () => {
+    await virtualTime(async () => {
+      for (let turns = 0; turns < 8; turns++) {
+        const [controller, reason] = [new AbortController(), new Error('stop')];
+        const call = errorOf(retry({ backoff: constant(100) }).run(fail, { signal: controller.signal }));
+        for (let i = 0; i < turns; i++) await Promise.resolve();
+        controller.abort(reason);
+        expect([down, reason]).toContain(await call);
+      }
+    });
+  });
+
+  test('fails with null if its operation does', async () => {
+    const controller = new AbortController();
+    const { promise, reject } = Promise.withResolvers<never>();
+    const outcome = policy(retry()).settle(() => promise, { signal: controller.signal });
+    controller.abort(new Error('stop'));
+    reject(null);
+    expect(await outcome).toMatchObject({ ok: false, error: null });
+  });
+
+  test('fails with the reason if its body has returned, and its child ends with that', async () => {
+    const [controller, reason] = [new AbortController(), new Error('stop')];
+    const call = errorOf(retry().run((s) => void s.go((child) => child.sleep('1h')), { signal: controller.signal }));
+    controller.abort(reason);
+    expect(await call).toBe(reason);
+  });
+
+  test('and let go by a timeout’s grace, is told of an attempt whose verdict is that of the reason', async () => {
+    await virtualTime(async (time) => {
+      const controller = new AbortController();
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const outcome = timeout('1h', { grace: 0 }).settle(() => promise, { signal: controller.signal });
+      controller.abort(new Error('stop'));
+      expect(await outcome).toMatchObject({ attempts: [{ abandoned: true, verdict: 'unknown' }] });
+      resolve();
+      await time.runAll();
+    });
+  });
+});
+
+describe('two calls whose signals are aborted for one reason', () => {
+  test('that is a deadline: it tells of the last one', async () => {
+    const [controller, reason] = [new AbortController(), new TimeoutError('the request', 5)];
+    const { signal } = controller;
+    const hang = (s: Scope): Promise<unknown> => s.sleep('1h');
+    const first = errorOf(retry().run(hang, { signal }));
+    const again = retry({ backoff: constant(0) });
+    const second = errorOf(again.run((s) => (s.attempt === 1 ? fail() : hang(s)), { signal }));
+    await new Promise((resolve) => setImmediate(resolve));
+    controller.abort(reason);
+    expect(await Promise.all([first, second])).toEqual([reason, reason]);
+    expect(attemptsOf(reason)).toHaveLength(2);
+  });
+});
+
+describe('a refusal', () => {
+  test('of a later attempt tells of those before', async () => {
+    const made = policy(retry({ backoff: constant(0) }), breaker({ failures: 1 }));
+    const error = await errorOf(made.run(fail));
+    expect(error).toMatchObject({ code: 'CIRCUIT_OPEN' });
+    expect(attemptsOf(error)).toMatchObject([
+      { error: down, refused: false },
+      { error, refused: true },
+    ]);
+  });
+
+  test('that the operation itself throws is an attempt that has run', async () => {
+    const error = await errorOf(
+      retry().run(() => {
+        throw new BulkheadFullError('elsewhere', 1, 0, 'full');
+      }),
+    );
+    expect(attemptsOf(error)).toMatchObject([{ refused: false }]);
+    expect(stoppedBy(error)).toBe('refused');
+  });
+
+  test('leaves nothing in the scope above, though a priority has asked for the time that is left', async () => {
+    await virtualTime(async (time) => {
+      const slots = bulkhead({ limit: 1, queue: 1, maxWait: 10, priority: (call) => call.timeLeft() });
+      const first = slots.run((s) => s.sleep(20));
+      await scope({ timeout: '1h' }, async (s) => {
+        const { context } = s as RunningScope;
+        const before = context.last;
+        const call = errorOf(slots.run(() => 1, { signal: s }));
+        expect(context.last).not.toBe(before);
+        await time.advance(10);
+        expect(await call).toMatchObject({ reason: 'maxWait' });
+        expect(context.last).toBe(before);
+      });
+      await time.runAll();
+      await first;
+    });
+  });
+});
+
+test('an error that can be disposed of is not: it is no result', async () => {
+  const error = Object.assign(new Error('down'), { [Symbol.dispose]: () => expect.fail('disposed of') });
+  expect(await errorOf(retry({ backoff: constant(0) }).run(() => Promise.reject(error)))).toBe(error);
+});
+
+test('a late result whose cleanup fails is disposed of once', async () => {
+  await virtualTime(async (time) => {
+    let disposed = 0;
+    const result = { [Symbol.dispose]: () => void disposed++ };
+    const { promise, resolve } = Promise.withResolvers<typeof result>();
+    const call = errorOf(
+      timeout(10, { grace: 0 }).run((s) => {
+        s.defer(fail);
+        return promise;
+      }),
+    );
+    await time.advance(10);
+    expect(await call).toMatchObject({ code: 'TIMEOUT' });
+    resolve(result);
+    await time.runAll();
+    expect(disposed).toBe(1);
+  });
+});
+
+test('a deadline that ends a later attempt, begun at once, is the server’s fault if that had time', async () => {
+  await virtualTime(async (time) => {
+    const gate = breaker({ failures: 2, blameAfter: 100 });
+    const made = policy(timeout(300), retry({ backoff: constant(0) }), gate);
+    const call = errorOf(made.run((s) => (s.attempt === 1 ? fail() : s.sleep('1h'))));
+    await time.runAll();
+    expect(await call).toMatchObject({ code: 'TIMEOUT' });
+    expect(gate.state).toBe('open');
+  });
+});
+
+test('call:end tells how long the call took, whenever it began', async () => {
+  await virtualTime(async (time) => {
+    using events = recordEvents();
+    await time.advance(1000);
+    const call = policy().run((s) => s.sleep(30));
+    await time.runAll();
+    await call;
+    expect(events.find(({ event }) => event === 'call:end')).toMatchObject({ durationMs: 30 });
+  });
+});
+
+test('the error of a timeout whose attempt waited in a queue inside says that nothing was abandoned', async () => {
+  await virtualTime(async (time) => {
+    const slots = bulkhead({ limit: 1, queue: 1 });
+    const first = slots.run((s) => s.sleep(50));
+    const call = errorOf(policy(breaker(), timeout(10, { grace: 0 }), slots).run(() => expect.fail('ran')));
+    await time.advance(10);
+    expect(await call).toMatchObject({ code: 'TIMEOUT', abandoned: false });
+    await time.runAll();
+    await first;
+  });
+});
+
+test('a straight call without listeners asks no clock', async () => {
+  using now = vi.spyOn(clock, 'now');
+  await retry({ budget: false }).run((s) => {
+    s.defer(() => {});
+  });
+  expect(now).not.toHaveBeenCalled();
 });
