@@ -737,6 +737,8 @@ class Reference {
         abandoned: out.abandoned === true,
         body: out.body,
         stoppedBy: out.stoppedBy,
+        // Nobody can tell a primitive that it throws from the same one that it was given.
+        onlyCleanup: out.onlyCleanup === true && fault.isPrimitive && fault.label === first.label,
       });
     });
   }
