@@ -542,8 +542,12 @@ export class Call implements Settings {
     else this.abortAttempt(attempt, error, timer, error);
   }
 
-  /** The grace is over, and the attempt has not settled: its caller is let go, it goes on. */
-  private abandon(attempt: Attempt, { detach }: Pick<TimeoutLayer, 'detach'>): void {
+  /**
+   * The grace is over, and the attempt has not settled: its caller is let go, it goes on.
+   *
+   * @returns whether something does go on
+   */
+  private abandon(attempt: Attempt, { detach }: Pick<TimeoutLayer, 'detach'>): boolean {
     this.awaited = null;
     // The calls inside let theirs go first: the innermost one knows the body. One may have done so before.
     let isInside = attempt.inside !== null && attempt.inside.hasAbandoned;
@@ -552,10 +556,11 @@ export class Call implements Settings {
     attempt.timer?.leave(); // its grace may go on, if that of the call is over
     // Not the reason of its context: a body that failed before, and still unwinds, has aborted that itself.
     const reason = (attempt.timer?.grace ?? this.timer?.grace)?.error ?? this.reason;
-    // One that waited to be let in, in a stage inside, has left nothing behind.
-    const isLeft = !this.neverBegan(attempt);
+    // One that waited in a stage inside, to be let in or to be repeated, has left nothing behind. What a layer of one's own does is not known.
+    const goesOn = isInside || this.stage.inner?.isFlat !== true;
+    const isLeft = goesOn && !this.neverBegan(attempt);
     if (isLeft) tellAbandoned(attempt);
-    if (!isInside) abandonedBodies.set(attempt, this.leaveBehind(reason, detach));
+    if (goesOn && !isInside) abandonedBodies.set(attempt, this.leaveBehind(reason, detach));
     attempt.context.leave(); // it is aborted, so nothing from above can tell it anything new
     this.inContext(() => {
       const record = this.attemptFailed(attempt, reason, false, isLeft);
@@ -563,6 +568,7 @@ export class Call implements Settings {
       if (attempt.inside !== null && attempt.inside.thrown !== NONE) record.thrown = attempt.inside.thrown;
       this.decide(record);
     });
+    return goesOn;
   }
 
   /**
@@ -591,8 +597,7 @@ export class Call implements Settings {
   private letGo(layer: Pick<TimeoutLayer, 'detach'>, reason: unknown): boolean {
     if (!(this.awaited instanceof Attempt)) return false;
     if (this.reason === NONE) this.reason = reason; // the link has not told it yet
-    this.abandon(this.awaited, layer);
-    return true;
+    return this.abandon(this.awaited, layer);
   }
 
   /** An abandoned attempt has come to its end. */

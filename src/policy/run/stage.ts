@@ -20,12 +20,15 @@ import type { CallOptions, Gate, Judge, Layer, Middleware, Operation, RetryLayer
 export interface Stage {
   /** It needs to know when the call, and its attempts, began. */
   readonly timesCalls: boolean;
+  /** Nothing of it runs but its calls. */
+  readonly isFlat: boolean;
   /** One call. Must not throw. */
   start(op: Operation, outer: Context | null, options: CallOptions | null): Promise<unknown>;
 }
 
 /** A run of layers that one state machine does. */
 export class FlatStage implements Stage {
+  readonly isFlat = true;
   timeout: TimeoutLayer | null = null;
   retry: RetryLayer | null = null;
   gates: Gate[] = [];
@@ -108,6 +111,7 @@ function optionsInside(attempt: Attempt, options: CallOptions | null): CallOptio
 
 /** A layer that runs around the others, in a scope of its own. */
 class MiddlewareStage implements Stage {
+  readonly isFlat = false;
   private readonly layer: Middleware;
   private readonly inner: Stage;
 
