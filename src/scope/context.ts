@@ -79,6 +79,11 @@ export class Context extends List {
     if (this.first === null) this.source?.removeEventListener('abort', this);
   }
 
+  /** Its signal may have been aborted while nothing hung below, and so nobody listened; or this is called while its listeners are. */
+  look(): void {
+    if (this.source?.aborted === true) this.handleEvent();
+  }
+
   /** Gives this context a deadline. `of` is whose it is, for the error. */
   expireAfter(timeoutMs: number, of: string): void {
     this.timer = new DeadlineTimer(this, timeoutMs, of);
@@ -286,7 +291,6 @@ const contextOf = /* @__PURE__ */ new WeakMap<AbortSignal, Context>();
 export function contextOfSignal(signal: AbortSignal): Context {
   let context = contextOf.get(signal);
   if (context === undefined) contextOf.set(signal, (context = new Context(signal)));
-  // It may have been aborted while nothing hung below its context, and so nobody listened; or this is called while its listeners are.
-  if (signal.aborted) context.handleEvent();
+  context.look();
   return context;
 }

@@ -25,7 +25,7 @@ import type { Settings } from '../../scope/scope.ts';
 import { abandonBody } from './abandoned.ts';
 import { Attempt } from './attempt.ts';
 import { dispose } from './dispose.ts';
-import { attemptEnd, attemptStart, callEnd, callStart, timeoutFired, timeoutLate } from './events.ts';
+import { attemptEnd, attemptStart, timeoutFired, timeoutLate } from './events.ts';
 import {
   ABANDONED,
   AttemptRecord,
@@ -87,11 +87,9 @@ export class Call implements Settings {
 
   start(): Promise<unknown> {
     const { stage } = this;
-    if (stage.timesCalls || callStart.observed || callEnd.observed)
-      this.startedMs = this.options?.outer?.call.startedMs ?? clock.now();
+    if (stage.timesCalls) this.startedMs = this.options?.outer?.call.startedMs ?? clock.now();
     if (this.link !== null) this.reason = this.link.hang();
     if (this.options?.outer !== undefined) this.options.outer.inside!.calls.add(this);
-    if (callStart.observed && stage.outermost) callStart.emit({ name: this.name }); // a listener may abort it
     if (this.reason !== NONE) return this.soon(() => this.giveUp(this.reason, null, this.abortedBy))!;
     // A timer may set off the next attempt: after one that was abandoned, or that never began in the stage inside.
     const byTimer = stage.detaches && stage.retry !== null;
@@ -351,7 +349,7 @@ export class Call implements Settings {
     }
     if (this.history === null && retry !== null) retry.succeededAtOnce();
     else if (this.neverBegan(attempt)) retry?.giveBack();
-    this.finish(undefined, undefined);
+    this.finish(undefined);
     if (this.resolve === null) return value;
     this.resolve(value);
     return undefined;
@@ -619,7 +617,7 @@ export class Call implements Settings {
   /** `record` is that of the last attempt, if its error is what comes out. */
   private giveUp(error: unknown, record: AttemptRecord | null, by: StoppedBy): unknown {
     this.remember(error, by, record);
-    this.finish(error, by);
+    this.finish(by);
     if (record !== null) for (const inside of this.outside()) inside.failed = record;
     // A result that was judged a failure comes out as the result that it is.
     if (record !== null && record.judged && error === record.error) {
@@ -645,22 +643,12 @@ export class Call implements Settings {
     if (by !== 'refused' || this.history?.before !== null || !this.history.refused) report(error, this.history, by);
   }
 
-  private finish(error: unknown, by: StoppedBy | undefined): void {
+  private finish(by: StoppedBy | undefined): void {
     if (this.timer !== null) this.timer.leave();
     if (this.link !== null) this.link.leave();
     this.options?.outer?.inside!.left(this);
     if (this.options !== null && (this.stage.reports || by !== undefined))
       this.options.onReport?.(this.history, by, this.stage.reports);
-    if (!callEnd.observed || !this.stage.outermost) return;
-    const durationMs = this.startedMs === null ? null : clock.now() - this.startedMs;
-    callEnd.emit({
-      name: this.name,
-      ok: by === undefined,
-      error,
-      stoppedBy: by,
-      attempts: (this.history?.number ?? 0) + (by === undefined ? 1 : 0),
-      durationMs,
-    });
   }
 
   get outerValues(): Values | null {

@@ -216,17 +216,28 @@ describe('the events of a call', () => {
     for (const event of events) expect(event.name).toBe('query');
   });
 
-  test('have null for a duration if nobody listened when it began', async () => {
+  test('tell nothing of a call to whom did not listen when it began, and of its attempt with null for a duration', async () => {
     await virtualTime(async (time) => {
       const call = policy().run((s) => s.sleep(10));
       using events = recordEvents();
       await time.runAll();
       await call;
-      expect(events).toMatchObject([
-        { event: 'attempt:end', durationMs: null },
-        { event: 'call:end', durationMs: null },
-      ]);
+      expect(events).toMatchObject([{ event: 'attempt:end', durationMs: null }]);
+      expect(events).toHaveLength(1);
     });
+  });
+
+  test('tell what the caller gets, and of the attempts of the retry, wherever it stands', async () => {
+    const outermost = policy(fallback('instead'), retry({ attempts: 3, backoff: constant(0) })) as Policy;
+    expect((await eventsOf(outermost, throws(own))).at(-1)).toMatchObject({
+      event: 'call:end',
+      ok: true,
+      error: undefined,
+      stoppedBy: undefined,
+      attempts: 3,
+    });
+    const inside = policy(timeout('1s'), breaker(), retry({ attempts: 3, backoff: constant(0) }));
+    expect((await eventsOf(inside, throws(own))).at(-1)).toMatchObject({ ok: false, error: own, attempts: 3 });
   });
 
   test('come in the order of what happens: the listener is heard before the call goes on', async () => {

@@ -7,7 +7,7 @@ export interface CallStartEvent extends HoldfastEvent {
   readonly event: 'call:start';
 }
 
-/** A call ended. */
+/** A call ended that somebody listened to when it began. */
 export interface CallEndEvent extends HoldfastEvent {
   readonly event: 'call:end';
   readonly ok: boolean;
@@ -17,8 +17,7 @@ export interface CallEndEvent extends HoldfastEvent {
   readonly stoppedBy: StoppedBy | undefined;
   /** How many there were. */
   readonly attempts: number;
-  /** `null` if nobody listened when it began. */
-  readonly durationMs: number | null;
+  readonly durationMs: number;
 }
 
 /** An attempt was let in, and begins. */

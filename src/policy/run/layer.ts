@@ -108,4 +108,7 @@ export interface CallOptions {
   readonly around?: Inside | undefined;
 }
 
+/** Of a call that was told nothing. */
+export const NO_OPTIONS: CallOptions = { idempotent: undefined, name: undefined, onReport: undefined };
+
 export type Operation = Body<unknown>;

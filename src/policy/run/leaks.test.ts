@@ -20,6 +20,7 @@ import {
   failWhen,
   fallback,
   layer,
+  onEvent,
   policy,
   retry,
   scope,
@@ -257,16 +258,20 @@ describe('no rejection of ours goes unhandled', () => {
     });
   });
 
-  test('but the rejection of a call that nobody awaits is its caller’s to handle', async () => {
-    const unhandled = new Promise((resolve) => {
-      const listeners = process.listeners('unhandledRejection');
-      process.removeAllListeners('unhandledRejection');
-      process.once('unhandledRejection', (reason) => {
-        for (const listener of listeners) process.on('unhandledRejection', listener);
-        resolve(reason);
+  test.each(['', ', also when somebody listens to calls'])(
+    'but the rejection of a call that nobody awaits is its caller’s to handle%s',
+    async (and) => {
+      using _listener = and === '' ? undefined : onEvent('call:end', () => {});
+      const unhandled = new Promise((resolve) => {
+        const listeners = process.listeners('unhandledRejection');
+        process.removeAllListeners('unhandledRejection');
+        process.once('unhandledRejection', (reason) => {
+          for (const listener of listeners) process.on('unhandledRejection', listener);
+          resolve(reason);
+        });
       });
-    });
-    void retry({ attempts: 2, backoff: zero }).run(throws(own));
-    expect(await unhandled).toBe(own);
-  });
+      void retry({ attempts: 2, backoff: zero }).run(throws(own));
+      expect(await unhandled).toBe(own);
+    },
+  );
 });

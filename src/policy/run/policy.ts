@@ -2,8 +2,8 @@
 import { checkFunction, checkOption, checkOptions, type Outcome } from '../../foundation/index.ts';
 import type { Context } from '../../scope/context.ts';
 import type { Scope } from '../../scope/index.ts';
-import { NONE } from '../../scope/frame.ts';
-import { AttemptRecord, isDeadline, stoppedByItself, type AttemptReport, type StoppedBy } from './history.ts';
+import { Account, areCallsObserved, startObserved } from './account.ts';
+import type { AttemptReport, StoppedBy } from './history.ts';
 import type { CallOptions, Layer, Operation, RunOptions } from './layer.ts';
 import { compile, outerContext, type Stage } from './stage.ts';
 
@@ -51,9 +51,9 @@ export class Policy<out F = never> {
    */
   run<T>(op: (s: Scope) => T | PromiseLike<T>, options?: RunOptions): Promise<T | F> {
     if (typeof op !== 'function') checkFunction('run', op); // asked here first: it is the hot one
-    if (options === undefined) return this.stage.start(op, null, null) as Promise<T | F>;
+    if (options === undefined) return this.start<T>(op, null, null);
     const told = callOptions('run', options);
-    return this.stage.start(op, outerOf(options), told) as Promise<T | F>;
+    return this.start<T>(op, outerOf(options), told);
   }
 
   /**
@@ -75,29 +75,29 @@ export class Policy<out F = never> {
     outer: Context | null,
     options: CallOptions,
   ): Promise<PolicyOutcome<T | F>> {
-    let attempts: readonly AttemptReport[] = [];
-    let reason: StoppedBy | undefined;
-    let isTold = false;
-    const told: CallOptions = {
-      ...options,
-      onReport: (history, by, reports) => {
-        if (isTold && !reports) return;
-        isTold = true;
-        attempts = AttemptRecord.list(history);
-        reason = by;
-      },
-    };
-    const cancelled = (): boolean => outer !== null && outer.inForce !== null && outer.inForce.reason !== NONE;
+    const account = new Account(outer, options);
+    const told = account.options(options);
     try {
-      const value = (await this.stage.start(op, outer, told)) as T | F;
-      return Object.freeze({ ok: true as const, value, cancelled: cancelled(), attempts, stoppedBy: reason });
+      const value = await this.start<T>(op, outer, told);
+      const { cancelled, stoppedBy } = account;
+      return Object.freeze({ ok: true as const, value, cancelled, attempts: account.list(), stoppedBy });
     } catch (error) {
-      // What ends the call from outside may have come when the stage that reports was ended by something else.
-      const isEnded = outer !== null && outer.inForce !== null && outer.inForce.reason === error;
-      const ended = isEnded ? (isDeadline(error) ? 'deadline' : 'cancelled') : undefined;
-      const stoppedBy = ended ?? reason ?? stoppedByItself(error) ?? (cancelled() ? 'cancelled' : 'attempts');
-      return Object.freeze({ ok: false as const, error, cancelled: cancelled(), attempts, stoppedBy });
+      const stoppedBy = account.stoppedWith(error);
+      return Object.freeze({
+        ok: false as const,
+        error,
+        cancelled: account.cancelled,
+        attempts: account.list(),
+        stoppedBy,
+      });
     }
+  }
+
+  private start<T>(op: Operation, outer: Context | null, options: CallOptions | null): Promise<T | F> {
+    const promise = areCallsObserved()
+      ? startObserved(this.stage, op, outer, options)
+      : this.stage.start(op, outer, options);
+    return promise as Promise<T | F>;
   }
 
   /**
@@ -145,10 +145,9 @@ export class Policy<out F = never> {
     of: string,
     options: BindOptions<A>,
   ): (op: (s: Scope) => T | PromiseLike<T>, args: A) => Promise<T | F> {
-    const { stage } = this;
     const told = callOptions(of, options);
     const { signal } = options;
-    if (signal === undefined) return (op) => stage.start(op, null, told) as Promise<T | F>;
+    if (signal === undefined) return (op) => this.start<T>(op, null, told);
     checkOption(
       typeof signal === 'function',
       'signal',
@@ -156,7 +155,7 @@ export class Policy<out F = never> {
       'a function that finds the signal in the arguments of a call',
     );
     // In a promise: who calls such a function expects a rejection, not a throw.
-    return async (op, args) => stage.start(op, outerOf({ signal: signal(...args) }), told) as Promise<T | F>;
+    return async (op, args) => this.start<T>(op, outerOf({ signal: signal(...args) }), told);
   }
 
   /** The layers, outermost first, for people: `timeout 3s → retry ×4 (100ms‥5s, full jitter, budget) → breaker`. */

@@ -15,7 +15,17 @@ import type { Attempt } from './attempt.ts';
 import { Call } from './call.ts';
 import { isDeadline, report, reported } from './history.ts';
 import { Inside } from './inside.ts';
-import type { CallOptions, Gate, Judge, Layer, Middleware, Operation, RetryLayer, TimeoutLayer } from './layer.ts';
+import {
+  NO_OPTIONS,
+  type CallOptions,
+  type Gate,
+  type Judge,
+  type Layer,
+  type Middleware,
+  type Operation,
+  type RetryLayer,
+  type TimeoutLayer,
+} from './layer.ts';
 
 export interface Stage {
   /** It needs to know when the call, and its attempts, began. */
@@ -37,8 +47,6 @@ export class FlatStage implements Stage {
   inner: Stage | null = null;
   /** What `attemptsOf` tells of a call is what this stage saw. */
   reports = false;
-  /** It is the first one, and tells by events when a call begins and ends. Of attempts the innermost one tells. */
-  outermost = false;
 
   /** The caller may be let go before an attempt has settled. */
   detaches = false;
@@ -102,8 +110,6 @@ export class FlatStage implements Stage {
     return new Call(this, body, outer, options).start();
   }
 }
-
-const NO_OPTIONS: CallOptions = { idempotent: undefined, name: undefined, onReport: undefined };
 
 function optionsInside(attempt: Attempt, options: CallOptions | null): CallOptions {
   return { ...NO_OPTIONS, ...options, outer: attempt, around: undefined };
@@ -171,7 +177,6 @@ export function compile(layers: readonly Layer[]): Stage {
   if (!(groups.at(-1) instanceof FlatStage)) groups.push(new FlatStage());
   const flat = groups.filter((group) => group instanceof FlatStage);
   (flat.find(({ retry }) => retry !== null) ?? flat.at(-1)!).reports = true;
-  flat[0]!.outermost = true;
 
   const timed = flat.findIndex((group) => group.hasTimeout);
   let stage: Stage | null = null;
