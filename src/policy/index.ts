@@ -23,19 +23,15 @@ export type {
   CallEndEvent,
   CallStartEvent,
   DisposalFailedEvent,
+  PolicyWarning,
+  PolicyWarningEvent,
   RunEvents,
   TimeoutAbandonedEvent,
   TimeoutFiredEvent,
   TimeoutLateEvent,
 } from './run/events.ts';
 export { constant, decorrelated, exponential, linear, sequence, type Backoff, type Jitter } from './retry/backoff.ts';
-export type {
-  PolicyWarningEvent,
-  RetryEvents,
-  RetryGaveUpEvent,
-  RetryNestedEvent,
-  RetryScheduledEvent,
-} from './retry/events.ts';
+export type { RetryEvents, RetryGaveUpEvent, RetryNestedEvent, RetryScheduledEvent } from './retry/events.ts';
 export { retry, type RetryContext, type RetryMatch, type RetryOptions, type RetryScheduled } from './retry/retry.ts';
 export { timeout, type TimeoutOptions } from './timeout/timeout.ts';
 export { breaker, type Breaker, type BreakerOptions, type BreakerOutcome } from './breaker/breaker.ts';

@@ -215,7 +215,10 @@ class Execution {
   listen(): readonly Disposable[] {
     const dry = (dryRun: boolean): string => (dryRun ? ', dry run' : '');
     return [
-      onEvent('policy:warning', () => this.warned('by an event')),
+      onEvent('policy:warning', ({ warning }) => {
+        // The others are of the order of layers, and say nothing of what calls do.
+        if (warning === 'not-idempotent') this.warned('by an event');
+      }),
       onEvent('breaker:transition', ({ name, from, to }) => this.#note(String(name), `${from} → ${to}`)),
       onEvent('breaker:refused', ({ name, state, retryAfterMs, dryRun }) =>
         this.#note(String(name), `refuses: ${state}, ${time(retryAfterMs)}${dry(dryRun)}`),

@@ -8,10 +8,11 @@ import { discarded } from '../../scope/events.ts';
 import { isThenable, refusePromise } from '../../scope/frame.ts';
 import { Attempt } from '../run/attempt.ts';
 import type { Call } from '../run/call.ts';
+import { policyWarning } from '../run/events.ts';
 import { codeOf, isRefusal, type AttemptRecord, type StoppedBy } from '../run/history.ts';
 import type { RetryLayer } from '../run/layer.ts';
 import type { Backoff } from './backoff.ts';
-import { retryGaveUp, retryNested, retryScheduled, policyWarning } from './events.ts';
+import { retryGaveUp, retryNested, retryScheduled } from './events.ts';
 import type { RetryContext, RetryMatch, RetryOptions } from './retry.ts';
 
 export interface RetrySettings extends Pick<RetryOptions, 'retryIf' | 'onRetry' | 'idempotent'> {
@@ -36,9 +37,12 @@ export class RetryDecision implements RetryLayer {
     this.text = text;
   }
 
-  /** At most. */
   get attempts(): number {
     return this.settings.attempts;
+  }
+
+  get decidesAmbiguous(): boolean {
+    return this.settings.idempotent !== undefined || this.settings.retryIf !== undefined;
   }
 
   get timesCalls(): boolean {
@@ -152,7 +156,8 @@ export class RetryDecision implements RetryLayer {
     if (this.idempotent(call) === undefined && !this.warned) {
       this.warned = true;
       const message = `holdfast: ${call.label} was not retried after "${failed.classification.reason}", because it may have happened. If the operation may run twice, say so with { idempotent: true }, on retry or on run; { idempotent: false } ends this warning.`;
-      if (policyWarning.observed) policyWarning.emit({ name: call.name, message, error: failed.error });
+      if (policyWarning.observed)
+        policyWarning.emit({ name: call.name, warning: 'not-idempotent', message, error: failed.error });
       console.warn(message);
     }
     return 'ambiguous';

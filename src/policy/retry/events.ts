@@ -25,21 +25,12 @@ export interface RetryNestedEvent extends HoldfastEvent {
   readonly product: number;
 }
 
-/** Something that its user should declare. Once for each layer. */
-export interface PolicyWarningEvent extends HoldfastEvent {
-  readonly event: 'policy:warning';
-  readonly message: string;
-  readonly error: unknown;
-}
-
 export interface RetryEvents {
   'retry:scheduled': RetryScheduledEvent;
   'retry:gave-up': RetryGaveUpEvent;
   'retry:nested': RetryNestedEvent;
-  'policy:warning': PolicyWarningEvent;
 }
 
 export const retryScheduled: EventType<RetryScheduledEvent> = /* @__PURE__ */ new EventType('retry:scheduled');
 export const retryGaveUp: EventType<RetryGaveUpEvent> = /* @__PURE__ */ new EventType('retry:gave-up');
 export const retryNested: EventType<RetryNestedEvent> = /* @__PURE__ */ new EventType('retry:nested');
-export const policyWarning: EventType<PolicyWarningEvent> = /* @__PURE__ */ new EventType('policy:warning');

@@ -67,6 +67,26 @@ export interface DisposalFailedEvent extends HoldfastEvent {
   readonly error: unknown;
 }
 
+/**
+ * What a `policy:warning` is about:
+ *
+ *   not-idempotent          a failure that leaves open whether it happened was not retried, because nobody has said whether the operation may run twice
+ *   timeout-not-retried     that will be so whenever an attempt times out
+ *   breaker-outside-retry   it counts calls, and not attempts
+ *   timeout-never-fires     a shorter one stands outside it
+ */
+export type PolicyWarning = 'not-idempotent' | 'timeout-not-retried' | 'breaker-outside-retry' | 'timeout-never-fires';
+
+/** Something that its user should declare, or do in another order. Once for each layer, or policy. */
+export interface PolicyWarningEvent extends HoldfastEvent {
+  readonly event: 'policy:warning';
+  readonly warning: PolicyWarning;
+  /** What is wrong, and what to do. */
+  readonly message: string;
+  /** Of `'not-idempotent'`: the failure. */
+  readonly error: unknown;
+}
+
 export interface RunEvents {
   'call:start': CallStartEvent;
   'call:end': CallEndEvent;
@@ -76,6 +96,7 @@ export interface RunEvents {
   'timeout:fired': TimeoutFiredEvent;
   'timeout:abandoned': TimeoutAbandonedEvent;
   'timeout:late': TimeoutLateEvent;
+  'policy:warning': PolicyWarningEvent;
 }
 
 export const callStart: EventType<CallStartEvent> = /* @__PURE__ */ new EventType('call:start');
@@ -86,3 +107,4 @@ export const attemptEnd: EventType<AttemptEndEvent> = /* @__PURE__ */ new EventT
 export const timeoutFired: EventType<TimeoutFiredEvent> = /* @__PURE__ */ new EventType('timeout:fired');
 export const timeoutAbandoned: EventType<TimeoutAbandonedEvent> = /* @__PURE__ */ new EventType('timeout:abandoned');
 export const timeoutLate: EventType<TimeoutLateEvent> = /* @__PURE__ */ new EventType('timeout:late');
+export const policyWarning: EventType<PolicyWarningEvent> = /* @__PURE__ */ new EventType('policy:warning');

@@ -27,6 +27,10 @@ export interface TimeoutLayer extends Described {
 
 export interface RetryLayer extends Described {
   readonly kind: 'retry';
+  /** At most, the first one included. */
+  readonly attempts: number;
+  /** Its user has said what to do after a failure that leaves open whether it happened. */
+  readonly decidesAmbiguous: boolean;
   /** It needs to know when the call began. */
   readonly timesCalls: boolean;
   /**
@@ -62,6 +66,8 @@ export interface Gate extends Described {
   decided(attempt: Attempt, failed: AttemptRecord | null): void;
   /** The work of the attempt has ended, which may be long after. */
   release(): void;
+  /** Nobody would notice if another one, made anew, stood in its place [it has no state]. */
+  isAtRest?(): boolean;
 }
 
 /** Runs around the layers inside it, in a scope of its own. */

@@ -6,6 +6,7 @@ import { Account, areCallsObserved, startObserved } from './account.ts';
 import type { AttemptReport, StoppedBy } from './history.ts';
 import type { CallOptions, Layer, Operation, RunOptions } from './layer.ts';
 import { compile, outerContext, type Stage } from './stage.ts';
+import { warned, warningText } from './warnings.ts';
 
 /** An `Outcome` that tells of the attempts too. Frozen. */
 export type PolicyOutcome<T> = Outcome<T> & {
@@ -36,7 +37,7 @@ export class Policy<out F = never> {
   /** @internal */
   constructor(layers: readonly Layer[]) {
     this.layers = Object.freeze([...layers]);
-    this.stage = compile(layers);
+    this.stage = warned(compile(layers), layers);
   }
 
   /**
@@ -158,9 +159,12 @@ export class Policy<out F = never> {
     return async (op, args) => this.start<T>(op, outerOf({ signal: signal(...args) }), told);
   }
 
-  /** The layers, outermost first, for people: `timeout 3s → retry ×4 (100ms‥5s, full jitter, budget) → breaker`. */
+  /**
+   * The layers, outermost first, for people: `timeout 3s → retry ×4 (100ms‥5s, full jitter, budget) → breaker`. Behind them, in brackets, what is
+   * almost surely a mistake in their order.
+   */
   toString(): string {
-    return this.layers.map(String).join(' → ') || 'no layers';
+    return `${this.layers.map(String).join(' → ') || 'no layers'}${warningText(this.layers)}`;
   }
 }
 
