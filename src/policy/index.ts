@@ -46,3 +46,4 @@ export { failWhen } from './fail-when/fail-when.ts';
 export { fallback } from './fallback/fallback.ts';
 export type { FallbackEvents, FallbackUsedEvent } from './fallback/events.ts';
 export { layer, type LayerOptions } from './layer/layer.ts';
+export { resilient, type Resilient } from './resilient/resilient.ts';
