@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { clock, systemClock, useClock, type Clock } from './clock.ts';
 import * as throughTheDoor from './index.ts';
 
@@ -43,6 +43,31 @@ describe('the system clock', () => {
     });
     expect(clock.now() - started).toBeGreaterThanOrEqual(5);
   });
+});
+
+test.for([
+  { platform: 'workers', userAgent: 'Cloudflare-Workers', made: 4 },
+  { platform: 'everything else', userAgent: 'Node.js/24', made: 2 },
+])('whether timers of the same duration share one of the platform: on $platform', async ({ userAgent, made }) => {
+  const setTimeout = vi.fn<(fn: () => void, delayMs: number) => number>(() => 7);
+  vi.stubGlobal('navigator', { userAgent });
+  vi.stubGlobal('setTimeout', setTimeout);
+  vi.resetModules();
+  try {
+    const { systemClock, FixedTimers, Timer } = await import('./index.ts');
+    class Never extends Timer {
+      override fire(): void {}
+    }
+    const timers = new FixedTimers(50, true);
+    for (let i = 0; i < 2; i++) {
+      systemClock.start(new Never(), 50);
+      systemClock.startFixed(new Never(), timers);
+    }
+    expect(setTimeout.mock.calls.map(([, delayMs]) => delayMs)).toEqual(Array.from({ length: made }, () => 50));
+  } finally {
+    vi.unstubAllGlobals();
+    vi.resetModules();
+  }
 });
 
 test('another clock that is put in force is seen wherever the clock is read', () => {

@@ -2,8 +2,8 @@
  * What the library knows of time and chance. In production that is the platform; `virtualTime` of the test kit puts its own
  * clock here, so that the same scopes and policies run in production, in a unit test and in a simulation.
  */
-import { now, random, wallNow } from './system.ts';
-import { startTimer, type FixedTimers, type Timer } from './timers.ts';
+import { now, random, timersBelongToRequests, wallNow } from './system.ts';
+import { startOwnTimer, startTimer, type FixedTimers, type Timer } from './timers.ts';
 
 /** A source of time, timers and randomness. All times are in milliseconds. */
 export interface Clock {
@@ -23,8 +23,10 @@ export const systemClock: Clock = {
   now,
   wallNow,
   random,
-  start: startTimer,
-  startFixed: (timer, timers) => timers.start(timer),
+  start: timersBelongToRequests ? startOwnTimer : startTimer,
+  startFixed: timersBelongToRequests
+    ? (timer, { durationMs }) => startOwnTimer(timer, durationMs)
+    : (timer, timers) => timers.start(timer),
 };
 
 /** The clock in force. A live binding: read it where it is used, never keep it. */

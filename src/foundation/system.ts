@@ -20,6 +20,7 @@ interface Platform {
   setImmediate?: (fn: () => void) => unknown;
   performance: { now(): number };
   process?: { getBuiltinModule?(name: string): unknown };
+  navigator?: { userAgent?: string };
 }
 
 const platform = globalThis as unknown as Platform;
@@ -84,6 +85,12 @@ export const MAX_DELAY_MS: number = 2 ** 31 - 1;
 export function setTimer(fn: () => void, delayMs: number): TimerHandle {
   return loadContext.run(setTimeout, fn, Math.min(Math.ceil(delayMs), MAX_DELAY_MS));
 }
+
+/**
+ * workerd ends a request's timers with the request: one that calls of two requests shared would never fire for the second. The name
+ * is the only sign of it that there is.
+ */
+export const timersBelongToRequests: boolean = platform.navigator?.userAgent === 'Cloudflare-Workers';
 
 export function clearTimer(handle: TimerHandle | undefined): void {
   clearTimeout(handle);

@@ -765,6 +765,55 @@ describe('on the real platform', () => {
   });
 });
 
+describe('a timer that shares nothing', () => {
+  /** As the module is used where timers belong to requests. */
+  const beginOwn = (platform: Platform, { startOwnTimer }: Timers, durationMs: number) =>
+    begin(platform, { startTimer: startOwnTimer } as Timers, durationMs);
+
+  test('has a platform timer of its own, though others have the same duration', async () => {
+    const platform = new Platform();
+    const timers = await on(platform);
+    const [one, two] = [beginOwn(platform, timers, 50), beginOwn(platform, timers, 50)];
+    expect(platform.pending.size).toBe(2);
+    platform.advance(49.999);
+    expect([...one.firedAt, ...two.firedAt]).toEqual([]);
+    platform.advance(0.001);
+    expect([...one.firedAt, ...two.firedAt]).toEqual([1_050.25, 1_050.25]);
+    platform.advance(1_000);
+    expect(one.firedAt).toHaveLength(1);
+  });
+
+  test('that is stopped leaves no platform timer behind', async () => {
+    const platform = new Platform();
+    beginOwn(platform, await on(platform), 50).stop();
+    expect(platform.pending.size).toBe(0);
+  });
+
+  test('that is stopped never fires, also where its platform timer is not to be cleared: it is that of another request', async () => {
+    const platform = new Platform();
+    const timers = await on(platform);
+    platform.clearTimer = () => {};
+    const timer = beginOwn(platform, timers, 50);
+    timer.stop();
+    timers.startOwnTimer(timer.timer, 100);
+    platform.advance(99);
+    expect(timer.firedAt).toEqual([]);
+    platform.advance(1);
+    expect(timer.firedAt).toEqual([1_100.25]);
+  });
+
+  test.each([50, 2 ** 31, 2 ** 32 + 5])('is neither early nor late: %d ms', async (ms) => {
+    const platform = new Platform();
+    const timers = await on(platform);
+    platform.earlyMs = 0.75;
+    const timer = beginOwn(platform, timers, ms);
+    platform.advance(ms - 0.001);
+    expect(timer.firedAt).toEqual([]);
+    platform.advance(latenessMs(ms));
+    expect(timer.firedAt).toHaveLength(1);
+  });
+});
+
 describe.concurrent('a process', { timeout: 30_000 }, () => {
   test('ends at once when only released timers are left', async () => {
     const { code, said } = await run(({ clock, Timer, say }) => {

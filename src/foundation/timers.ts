@@ -11,7 +11,7 @@
  * The process is held open while a timer is pending, and only then: when a list empties, its platform timer is released
  * (`unref`), not cleared, because the next call would have to make it again (243 ns against 27). It goes when it fires.
  *
- * Why neither a timing wheel nor a heap: docs/decisions/0005-timers.md.
+ * Why neither a timing wheel nor a heap: docs/decisions/0005-timers.md. Where timers must not be shared: docs/decisions/0037-every-runtime.md.
  */
 import { Link, List } from './list.ts';
 import { clearTimer, now, setTimer, type TimerHandle } from './system.ts';
@@ -116,6 +116,44 @@ export function startTimer(timer: Timer, durationMs: number): void {
   let list = lists.get(roundedMs);
   if (list === undefined) lists.set(roundedMs, (list = new TimerList(roundedMs)));
   list.add(timer);
+}
+
+/** The one timer that a platform timer was made for. */
+class OwnList extends List {
+  private handle: TimerHandle | undefined;
+  private readonly durationMs: number;
+
+  constructor(durationMs: number) {
+    super();
+    this.durationMs = durationMs;
+  }
+
+  override add(timer: Timer): void {
+    super.add(timer);
+    this.arm(timer, this.durationMs);
+  }
+
+  override remove(timer: Timer): void {
+    super.remove(timer);
+    clearTimer(this.handle);
+  }
+
+  private arm(timer: Timer, delayMs: number): void {
+    this.handle = setTimer(() => {
+      // Gone already: a timer of another request cannot be cleared.
+      if (timer.list !== this) return;
+      const leftMs = (timer.startedMs as number) + this.durationMs - now();
+      if (leftMs > 0) return this.arm(timer, leftMs);
+      this.remove(timer);
+      timer.fire();
+    }, delayMs);
+  }
+}
+
+/** Starts a timer that shares nothing, where `timersBelongToRequests`. */
+export function startOwnTimer(timer: Timer, durationMs: number): void {
+  timer.startedMs = now();
+  new OwnList(durationMs).add(timer);
 }
 
 /** How long timers may go on without the clock having been read for them. With the platform's milliseconds it is well below the 10 ms of the contract. */
