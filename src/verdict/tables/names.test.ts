@@ -49,6 +49,13 @@ describe('a failure of the network is ambiguous and counts against the server', 
   });
 });
 
+test('an Error is known by the very text of workerd alone', () => {
+  const failure = { verdict: 'ambiguous', reason: 'network failure', health: 'down' };
+  expect(classify(new Error('Network connection lost.'))).toEqual(failure);
+  for (const message of ['Network connection lost. Really', 'fetch failed', 'Network connection lost'])
+    expect(classify(new Error(message)).verdict, message).toBe('unknown');
+});
+
 describe('an answer that cannot be understood is ambiguous: what was asked for may have been done', () => {
   test('JSON.parse of garbage', () => {
     expect(classify(thrown(() => JSON.parse('<html>')))).toEqual({

@@ -12,7 +12,7 @@ const rows: readonly Row[] = [
   // How the platforms' `fetch` says that the network failed; a TypeError with another text is a bug. There is no standard.
   // Collected in the package is-network-error 1.3: Chrome, Firefox, Safari, Node, Bun, Deno, Cloudflare, React Native.
   [
-    /^(NetworkError |TypeError (fetch failed|failed to fetch|load failed|terminated$|error sending req| ?a network err|network ?(err|req|conn)|the (internet|network) conn))/i,
+    /^(NetworkError |Error Network connection lost\.$|TypeError (fetch failed|failed to fetch|load failed|terminated$|error sending req| ?a network err|network ?(err|req|conn)|the (internet|network) conn))/i,
     'ambiguous',
     'down',
     'network failure',
@@ -22,11 +22,14 @@ const rows: readonly Row[] = [
   [/^(Type|Range|Reference|URI|Assertion|DataClone)Error /, 'permanent', 'none'],
 ];
 
+/** How workerd says it, in an error that has no name of its own. */
+const CONNECTION_LOST = 'Network connection lost.';
+
 export function guessOf(
   { name, message }: { readonly name?: unknown; readonly message?: unknown },
   code: string | undefined,
 ): Classification | undefined {
   // By far the most common one, and it tells nothing.
-  if (name === 'Error' || typeof name !== 'string') return;
+  if (typeof name !== 'string' || (name === 'Error' && message !== CONNECTION_LOST)) return;
   return lookUp(rows, `${name} ${typeof message === 'string' ? message : ''}`, `a bug: ${name}`, code);
 }
