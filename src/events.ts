@@ -1,12 +1,19 @@
 /** All events of the library, and the way to listen to one. */
 import { checkFunction, checkOption, subscribe } from './foundation/index.ts';
 import type { BudgetEvents } from './budget/index.ts';
-import type { BreakerEvents, BulkheadEvents, FallbackEvents, RetryEvents, RunEvents } from './policy/index.ts';
+import type {
+  BreakerEvents,
+  BulkheadEvents,
+  FallbackEvents,
+  HedgeEvents,
+  RetryEvents,
+  RunEvents,
+} from './policy/index.ts';
 import type { ScopeEvents } from './scope/index.ts';
 
 /** The name of every event, and what its listeners are given. */
 export interface EventMap
-  extends ScopeEvents, RunEvents, RetryEvents, BudgetEvents, BreakerEvents, BulkheadEvents, FallbackEvents {}
+  extends ScopeEvents, RunEvents, RetryEvents, BudgetEvents, BreakerEvents, BulkheadEvents, FallbackEvents, HedgeEvents {}
 
 const NAMES: Record<keyof EventMap, true> = {
   'scope:cleanup-failed': true,
@@ -29,6 +36,9 @@ const NAMES: Record<keyof EventMap, true> = {
   'breaker:refused': true,
   'bulkhead:refused': true,
   'fallback:used': true,
+  'hedge:launched': true,
+  'hedge:won': true,
+  'hedge:late': true,
 };
 
 /**

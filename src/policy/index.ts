@@ -8,6 +8,7 @@
  *   bulkhead/   not more than so many at once
  *   fail-when/  results that are failures
  *   fallback/   something else instead
+ *   hedge/      another one beside a slow one
  *   layer/      one's own
  *
  * Each layer's folder has its options and contract, its pure cell if it decides something, its events and its error. Layers do not know each other;
@@ -45,5 +46,8 @@ export type { BulkheadEvents, BulkheadRefusedEvent } from './bulkhead/events.ts'
 export { failWhen } from './fail-when/fail-when.ts';
 export { fallback } from './fallback/fallback.ts';
 export type { FallbackEvents, FallbackUsedEvent } from './fallback/events.ts';
+export { hedge, type Hedge, type HedgeOptions, type HedgePercentile } from './hedge/hedge.ts';
+export type { HedgeSnapshot } from './hedge/cell.ts';
+export type { HedgeEvents, HedgeLateEvent, HedgeLaunchedEvent, HedgeWonEvent } from './hedge/events.ts';
 export { layer, type LayerOptions } from './layer/layer.ts';
 export { resilient, type Resilient } from './resilient/resilient.ts';

@@ -8,9 +8,9 @@ import { discarded } from '../../scope/events.ts';
 import { isThenable, refusePromise } from '../../scope/frame.ts';
 import { Attempt } from '../run/attempt.ts';
 import type { Call } from '../run/call.ts';
-import { policyWarning } from '../run/events.ts';
 import { codeOf, isRefusal, type AttemptRecord, type StoppedBy } from '../run/history.ts';
 import type { RetryLayer } from '../run/layer.ts';
+import { NotIdempotentWarning } from '../run/not-idempotent.ts';
 import type { Backoff } from './backoff.ts';
 import { retryGaveUp, retryNested, retryScheduled } from './events.ts';
 import type { RetryContext, RetryMatch, RetryOptions } from './retry.ts';
@@ -29,8 +29,8 @@ export class RetryDecision implements RetryLayer {
   readonly kind = 'retry';
   private readonly settings: RetrySettings;
   private readonly text: string;
-  /** The warning of P3.10 has been given. */
-  private warned = false;
+  /** P3.10. */
+  private readonly warning = new NotIdempotentWarning();
 
   constructor(settings: RetrySettings, text: string) {
     this.settings = settings;
@@ -153,12 +153,9 @@ export class RetryDecision implements RetryLayer {
 
   /** It may have happened, so it is not done again: that it stops a retry nobody had thought of is said once. */
   private ambiguous(call: Call, failed: AttemptRecord): StoppedBy {
-    if (this.idempotent(call) === undefined && !this.warned) {
-      this.warned = true;
-      const message = `holdfast: ${call.label} was not retried after "${failed.classification.reason}", because it may have happened. If the operation may run twice, say so with { idempotent: true }, on retry or on run; { idempotent: false } ends this warning.`;
-      if (policyWarning.observed)
-        policyWarning.emit({ name: call.name, warning: 'not-idempotent', message, error: failed.error });
-      console.warn(message);
+    if (this.idempotent(call) === undefined) {
+      const message = `${call.label} was not retried after "${failed.classification.reason}", because it may have happened. If the operation may run twice, say so with { idempotent: true }, on retry or on run; { idempotent: false } ends this warning.`;
+      this.warning.give(call.name, message, failed.error);
     }
     return 'ambiguous';
   }

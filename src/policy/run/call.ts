@@ -41,7 +41,7 @@ import {
   TIMED_OUT,
   type StoppedBy,
 } from './history.ts';
-import type { Inside } from './inside.ts';
+import { toldBy } from './inside.ts';
 import { LayerTimer } from './layer-timer.ts';
 import { CallLink } from './link.ts';
 import { WAIT, type CallOptions, type Gate, type Operation, type TimeoutLayer } from './layer.ts';
@@ -446,16 +446,8 @@ export class Call implements Settings {
 
   /** The stages outside are told, whose layers would take the error for one of the operation. */
   private endedByHook(error: unknown): unknown {
-    for (const inside of this.outside()) inside.thrown = error;
+    for (const inside of toldBy(this.options)) inside.thrown = error;
     return this.giveUp(error, null, 'verdict');
-  }
-
-  /** Of the stages around: those that are told what comes out of this one. */
-  private outside(): Inside[] {
-    const told: Inside[] = [];
-    for (let inside = this.options?.around; inside !== undefined; inside = inside.around) told.push(inside);
-    const outer = this.options?.outer?.inside ?? null;
-    return outer === null ? told : [...told, outer];
   }
 
   private again(delayMs: number, refused: boolean): unknown {
@@ -618,10 +610,10 @@ export class Call implements Settings {
   private giveUp(error: unknown, record: AttemptRecord | null, by: StoppedBy): unknown {
     this.remember(error, by, record);
     this.finish(by);
-    if (record !== null) for (const inside of this.outside()) inside.failed = record;
+    if (record !== null) for (const inside of toldBy(this.options)) inside.failed = record;
     // A result that was judged a failure comes out as the result that it is.
     if (record !== null && record.judged && error === record.error) {
-      for (const inside of this.outside()) inside.judged = error;
+      for (const inside of toldBy(this.options)) inside.judged = error;
       if (this.resolve === null) return error;
       this.resolve(error);
     } else if (this.reject === null) throw error;

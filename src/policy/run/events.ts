@@ -70,7 +70,8 @@ export interface DisposalFailedEvent extends HoldfastEvent {
 /**
  * What a `policy:warning` is about:
  *
- *   not-idempotent          a failure that leaves open whether it happened was not retried, because nobody has said whether the operation may run twice
+ *   not-idempotent          a failure that leaves open whether it happened was not retried, or a call was not hedged, because nobody has said whether the
+ *                           operation may run twice
  *   timeout-not-retried     that will be so whenever an attempt times out
  *   breaker-outside-retry   it counts calls, and not attempts
  *   timeout-never-fires     a shorter one stands outside it
@@ -83,7 +84,7 @@ export interface PolicyWarningEvent extends HoldfastEvent {
   readonly warning: PolicyWarning;
   /** What is wrong, and what to do. */
   readonly message: string;
-  /** Of `'not-idempotent'`: the failure. */
+  /** Of `'not-idempotent'` by a retry: the failure. */
   readonly error: unknown;
 }
 

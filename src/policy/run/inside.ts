@@ -6,6 +6,7 @@
 import { NONE } from '../../scope/frame.ts';
 import type { Call } from './call.ts';
 import type { AttemptRecord } from './history.ts';
+import type { CallOptions } from './layer.ts';
 
 export class Inside {
   /** Those under way: a layer of one's own may call `next` more than once, and for ever. */
@@ -24,9 +25,22 @@ export class Inside {
   failed: AttemptRecord | null = null;
   /** That of the middleware around this one. */
   readonly around: Inside | undefined;
+  /**
+   * Whoever has it decides what of it comes out of the stages around: a layer that runs what is inside it more than once. Those are not told before,
+   * and of what did not come out they never are.
+   */
+  readonly decides: boolean;
 
-  constructor(around?: Inside) {
+  constructor(around?: Inside, decides = false) {
     this.around = around;
+    this.decides = decides;
+  }
+
+  /** What came out there comes out here. */
+  takeOver(decided: Inside): void {
+    this.thrown = decided.thrown;
+    this.judged = decided.judged;
+    this.failed = decided.failed;
   }
 
   /** A body there was abandoned. */
@@ -59,4 +73,15 @@ export class Inside {
   private get isUsed(): boolean {
     return this.hasAbandoned || this.calls.size > 0;
   }
+}
+
+/** Of the stages around a call that was given `options`: those that are told what comes out of it. */
+export function toldBy(options: CallOptions | null): Inside[] {
+  const told: Inside[] = [];
+  for (let inside = options?.around; inside !== undefined; inside = inside.around) {
+    told.push(inside);
+    if (inside.decides) return told;
+  }
+  const outer = options?.outer?.inside ?? null;
+  return outer === null ? told : [...told, outer];
 }

@@ -8,9 +8,10 @@ import type { Attempt } from './attempt.ts';
 import type { Call } from './call.ts';
 import type { Inside } from './inside.ts';
 import type { AttemptRecord, StoppedBy } from './history.ts';
+import type { Stage } from './stage.ts';
 
 /** One layer. Immutable; what has state is a gate, or in a retry's budget. */
-export type Layer = TimeoutLayer | RetryLayer | Gate | Middleware | Judge;
+export type Layer = TimeoutLayer | RetryLayer | Gate | Middleware | Multiplier | Judge;
 
 interface Described {
   /** As `String(policy)` shows it. */
@@ -78,6 +79,12 @@ export interface Middleware extends Described {
   run(next: () => Promise<unknown>, s: Scope, inside: Inside, call: string | undefined): unknown;
 }
 
+/** Runs the layers inside it more than once, and decides what comes out: a stage of its own. */
+export interface Multiplier extends Described {
+  readonly kind: 'multiplier';
+  around(inner: Stage): Stage;
+}
+
 /** Judges results. */
 export interface Judge extends Described {
   readonly kind: 'judge';
@@ -110,7 +117,7 @@ export interface CallOptions {
     | undefined;
   /** The attempt of the stage outside, whose operation this call is. */
   readonly outer?: Attempt | undefined;
-  /** Of the middleware around it, inside of that. */
+  /** Of the middleware or multiplier around it, inside of that. */
   readonly around?: Inside | undefined;
 }
 

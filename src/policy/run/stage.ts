@@ -3,7 +3,7 @@
  *
  *   timeout → retry → gates (breaker, bulkhead, …: one of each, in any order) → timeout
  *
- * which one state machine does (`call`). Middleware is a stage of its own; and where a layer comes that does not fit, a new stage begins, whose
+ * which one state machine does (`call`). Middleware, and a multiplier, is a stage of its own; and where a layer comes that does not fit, a new stage begins, whose
  * call is the operation of the stage around it, in the scope of that one's attempt. `policy(timeout, retry, breaker, bulkhead, timeout)` is one
  * stage, `policy(breaker, retry)` two. The rules are the same either way: an inner stage is only dearer.
  */
@@ -22,6 +22,7 @@ import {
   type Judge,
   type Layer,
   type Middleware,
+  type Multiplier,
   type Operation,
   type RetryLayer,
   type TimeoutLayer,
@@ -149,7 +150,7 @@ export function compile(layers: readonly Layer[]): Stage {
   const last = layers.at(-1);
   const judge = last?.kind === 'judge' ? last : null;
   const rest = judge === null ? layers : layers.slice(0, -1);
-  const groups: (FlatStage | Middleware)[] = [];
+  const groups: (FlatStage | Middleware | Multiplier)[] = [];
   for (const [place, layer] of rest.entries()) {
     checkOption(
       layer.kind !== 'gate' || rest.indexOf(layer) === place,
@@ -163,7 +164,7 @@ export function compile(layers: readonly Layer[]): Stage {
       layer,
       'failWhen as the innermost layer: it judges what the operation returns',
     );
-    if (layer.kind === 'middleware') {
+    if (layer.kind === 'middleware' || layer.kind === 'multiplier') {
       groups.push(layer);
       continue;
     }
@@ -185,7 +186,7 @@ export function compile(layers: readonly Layer[]): Stage {
       group.complete(judge, stage, timed >= 0 && flat.indexOf(group) > timed);
       stage = group;
     } else {
-      stage = new MiddlewareStage(group, stage!);
+      stage = group.kind === 'multiplier' ? group.around(stage!) : new MiddlewareStage(group, stage!);
     }
   }
   return stage!;
