@@ -10,9 +10,12 @@ export default {
         'examples/*/*.ts',
         'test/{cells,docs,fuzz,interleavings,soak,stacks}/*.ts',
         'test/packaging/**/*.ts',
+        'test/runtimes/{main,hosts/*,*.test}.ts',
       ],
       project: ['src/**/*.ts', 'test/**/*.ts', 'examples/**/*.ts', 'scripts/**/*.mjs'],
     },
+    // The programs are dependencies of this folder alone, and started by their path.
+    'test/runtimes/programs': { ignoreDependencies: ['bun', 'deno', 'workerd'] },
     // The peers are dependencies of this folder alone.
     bench: { entry: ['run.mjs', 'cases/*.mjs', 'claims/*.mjs'], project: ['**/*.mjs'] },
   },

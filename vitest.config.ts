@@ -10,7 +10,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-          exclude: ['test/{packaging,docs}/**'],
+          exclude: ['test/{packaging,docs,runtimes}/**'],
           // Some do a hundred thousand things, beside everything else that runs here, with coverage.
           testTimeout: 30_000,
         },
@@ -32,6 +32,8 @@ export default defineConfig({
       // Compiles and runs what the documents show, against dist/.
       { test: { name: 'docs', include: ['test/docs/**/*.test.ts'] } },
       { test: { name: 'examples', include: ['examples/**/*.test.ts'], testTimeout: 60_000 } },
+      // The built core in other programs than this one.
+      { test: { name: 'runtimes', include: ['test/runtimes/**/*.test.ts'], testTimeout: 180_000 } },
       {
         test: {
           name: 'packaging',

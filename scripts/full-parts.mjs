@@ -160,6 +160,26 @@ const matrices = {
   result: () => 'all passed',
 };
 
+/** @type {Part} */
+const runtimes = {
+  name: 'runtimes',
+  what: 'the built core on every runtime, from one list of tests',
+  unit: 'run',
+  inputs: [
+    'src',
+    ...['suite', 'hosts', 'run', 'runtimes.ts', 'programs/package-lock.json'].map((path) => `test/runtimes/${path}`),
+  ],
+  total: () => 1,
+  stepSize: 1,
+  step: async () => {
+    const ended = await runNode([at('test', 'runtimes', 'main.ts')]);
+    if (ended.code !== 0) return { failed: `npm run runtimes\n${tail(ended.output, 60)}` };
+    const passed = [...ended.output.matchAll(/^\| .* \| (\d+) of \d+ \| /gm)].map(([, tests]) => Number(tests));
+    return { found: { runtimes: passed.length, tests: passed.reduce((sum, tests) => sum + tests, 0) } };
+  },
+  result: ({ runtimes: count = 0, tests = 0 }) => `${count} runtimes, ${grouped(tests)} tests in all: all passed`,
+};
+
 const soaks = existsSync(at('test', 'soak'))
   ? readdirSync(at('test', 'soak'))
       .filter((name) => name.endsWith('.ts'))
@@ -292,5 +312,6 @@ export const parts = [
   ...['foundation', 'scope', 'verdict', 'budget', 'policy'].map(mutation),
   repeats,
   matrices,
+  runtimes,
   ...soak,
 ];

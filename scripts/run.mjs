@@ -17,6 +17,7 @@ const commands = {
   surface: { file: 'scripts/surface.mjs', build: 'when stale' },
   build: { build: 'always' },
   format: { file: 'scripts/format.mjs', build: 'never' },
+  runtimes: { file: 'test/runtimes/main.ts', build: 'when stale' },
   bench: { file: 'bench/run.mjs', flags: ['--expose-gc'], build: 'when stale' },
   fuzz: { file: 'test/fuzz/main.ts', build: 'when stale' },
   mutate: { file: 'scripts/mutate.mjs', build: 'never' },

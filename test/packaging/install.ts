@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { at, cacheFolder, pinnedNode, run } from '../../scripts/lib/project.mjs';
-import { fetchNode, setUp } from '../../scripts/lib/set-up.mjs';
+import { at, pinnedNode, run } from '../../scripts/lib/project.mjs';
+import { setUp } from '../../scripts/lib/set-up.mjs';
+import { nodeOf, otherNodes } from '../nodes.ts';
 
 /** A Node to try the package on; `program` is absent where it was not asked for. */
 export interface NodeUnderTest {
@@ -18,9 +19,6 @@ declare module 'vitest' {
     nodes: NodeUnderTest[];
   }
 }
-
-/** The oldest Node that package.json allows, then the lines that are in use besides the pinned one. */
-const otherNodes = ['22.12.0', '22.23.3', '26.10.0'];
 
 export default async function install(project: TestProject): Promise<() => void> {
   await setUp();
@@ -46,14 +44,7 @@ async function pinned(): Promise<NodeUnderTest> {
 }
 
 async function others(): Promise<NodeUnderTest[]> {
-  if (process.env['HOLDFAST_REQUIRE_ALL'] !== '1') return otherNodes.map((version) => ({ version }));
-  const cache = join(cacheFolder, 'nodes');
-  mkdirSync(cache, { recursive: true });
-  return Promise.all(
-    otherNodes.map(async (version) => {
-      const program = join(cache, `node-${version}-${process.platform}-${process.arch}`);
-      await fetchNode(version, program);
-      return { version, program };
-    }),
-  );
+  const versions = Object.values(otherNodes);
+  if (process.env['HOLDFAST_REQUIRE_ALL'] !== '1') return versions.map((version) => ({ version }));
+  return Promise.all(versions.map(async (version) => ({ version, program: await nodeOf(version) })));
 }
