@@ -101,7 +101,7 @@ class Launch {
   }
 
   get isJudged(): boolean {
-    return Object.is(this.inside.judged, this.failure);
+    return this.failure !== NONE && Object.is(this.inside.judged, this.failure);
   }
 
   /** What repeating it promises, by the rules of P3.4 for an operation that may run twice. */
