@@ -247,7 +247,8 @@ export class Call implements Settings {
     const done = attempt.failure === NONE;
     const pending = attempt.unwind();
     if (pending !== undefined) return this.closeLater(attempt, pending, done);
-    const straight = ownContext === null && this.stage.isPlain && attempt.failure === NONE && this.awaited === attempt;
+    // One that was aborted, and so any that was abandoned, has a context.
+    const straight = ownContext === null && this.stage.isPlain && attempt.failure === NONE;
     return straight ? this.endedWell(attempt) : this.ended(attempt, done);
   }
 
@@ -309,7 +310,7 @@ export class Call implements Settings {
     if (inside !== null && failure === NONE && Object.is(inside.judged, value)) {
       judged = true;
       failure = value;
-    } else if (inside !== null && failure !== NONE && inside.thrown === failure) thrown = failure;
+    } else if (inside !== null && inside.thrown === failure) thrown = failure;
     const used = usedInside(attempt);
     if (used === undefined) this.release(attempt, isLate);
     else void this.releaseLater(attempt, isLate, used);
@@ -462,7 +463,7 @@ export class Call implements Settings {
   resume(): void {
     this.awaited = null;
     if (this.reason === NONE) return void this.begin();
-    this.stage.retry?.giveBack();
+    this.stage.retry!.giveBack();
     this.giveUp(this.reason, null, this.abortedBy);
   }
 
@@ -477,7 +478,7 @@ export class Call implements Settings {
   abort(reason: unknown, error: TimeoutError | null = null): void {
     if (this.reason !== NONE) {
       // P2.3: what comes from outside comes before the call's own timeout, though that has passed.
-      if (error === null && this.isOwnTimeout(this.reason)) this.reason = reason;
+      if (this.isOwnTimeout(this.reason)) this.reason = reason;
       return;
     }
     this.reason = reason;
@@ -586,7 +587,7 @@ export class Call implements Settings {
   /** The timeout of a stage outside has let its caller go. */
   private letGo(layer: Pick<TimeoutLayer, 'detach'>, reason: unknown): boolean {
     if (!(this.awaited instanceof Attempt)) return false;
-    if (this.reason === NONE) this.reason = reason; // the link has not told it yet
+    this.reason = reason; // the link may not have told it yet
     return this.abandon(this.awaited, layer);
   }
 
@@ -610,7 +611,7 @@ export class Call implements Settings {
   private giveUp(error: unknown, record: AttemptRecord | null, by: StoppedBy): unknown {
     this.remember(error, by, record);
     this.finish(by);
-    if (record !== null) for (const inside of toldBy(this.options)) inside.failed = record;
+    for (const inside of toldBy(this.options)) inside.failed = record;
     // A result that was judged a failure comes out as the result that it is.
     if (record !== null && record.judged && error === record.error) {
       for (const inside of toldBy(this.options)) inside.judged = error;
@@ -625,7 +626,7 @@ export class Call implements Settings {
   private remember(error: unknown, by: StoppedBy, record: AttemptRecord | null): void {
     const { reports } = this.stage;
     // What ends the call from outside takes the place of a timeout that the stage inside has told of.
-    if (!reports && record !== null && error !== record.error && handOn(record.error, error, by)) return;
+    if (!reports && record !== null && error !== record.error) handOn(record.error, error, by);
     if (error === this.reason) {
       // A sibling's failure, which it tells of, may be the reason; and the stage that reports has been cancelled before this one.
       const known = reported(error);
@@ -650,7 +651,6 @@ export class Call implements Settings {
   /** Hangs an attempt's context where the call hangs. */
   hang(context: Context): void {
     if (this.link !== null) context.attachTo(this.link.outer);
-    if (this.reason !== NONE) context.cancelFromAbove(this.reason);
   }
 
   /** What it hangs below now. */

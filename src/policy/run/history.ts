@@ -164,12 +164,10 @@ export function report(error: unknown, history: AttemptRecord | null, stoppedBy:
 }
 
 /** An error that takes the place of another one tells what that has told. */
-export function handOn(from: unknown, to: unknown, stoppedBy?: StoppedBy): boolean {
+export function handOn(from: unknown, to: unknown, stoppedBy?: StoppedBy): void {
   const known = reports.get(from as object);
   if (known !== undefined) report(to, known.history, stoppedBy ?? known.stoppedBy);
   else if (isRefusal(from)) report(to, new AttemptRecord(1, from, REFUSED, null), stoppedBy ?? 'refused');
-  else return false;
-  return true;
 }
 
 /** What was remembered last. */

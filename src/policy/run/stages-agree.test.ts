@@ -278,6 +278,7 @@ test('a layer of one’s own runs in a scope that has ended as in one that goes 
   let ended: Scope | undefined;
   await scope((s) => {
     ended = s;
+    expect(s.signal.aborted).toBe(false); // now it has a context
   });
   const made = policy(layer({ name: 'own', run: (next) => next() }));
   expect(await made.run((s) => s.signal.aborted, { signal: ended })).toBe(false);
