@@ -18,6 +18,7 @@ import {
   stoppedBy,
   timeout,
   TimeoutError,
+  type Policy,
   type Scope,
 } from '../../index.ts';
 
@@ -192,21 +193,20 @@ describe('P3.6 maxElapsed counts from the start of the call,', () => {
   const own = layer({ name: 'own', run: (next) => next() });
   const again = retry({ backoff: constant(50), maxElapsed: 100 });
 
-  for (const [where, between] of [
+  const outside: readonly (readonly [where: string, between: Policy])[] = [
     ['in the queue of a stage outside', policy()],
     ['and that around a layer of one’s own', own],
-  ] as const) {
-    test(where, async () => {
-      await virtualTime(async (time) => {
-        const slots = bulkhead({ limit: 1, queue: 1 });
-        const holder = slots.run((s) => s.sleep(60));
-        const outcome = policy(slots, between, again).settle(throws(down));
-        await time.runAll();
-        await holder;
-        expect(await outcome).toMatchObject({ stoppedBy: 'maxElapsed', attempts: [{ number: 1 }] });
-      });
+  ];
+  test.for(outside)('%s', async ([, between]) => {
+    await virtualTime(async (time) => {
+      const slots = bulkhead({ limit: 1, queue: 1 });
+      const holder = slots.run((s) => s.sleep(60));
+      const outcome = policy(slots, between, again).settle(throws(down));
+      await time.runAll();
+      await holder;
+      expect(await outcome).toMatchObject({ stoppedBy: 'maxElapsed', attempts: [{ number: 1 }] });
     });
-  }
+  });
 });
 
 describe('P1.6 failWhen', () => {
