@@ -311,3 +311,30 @@ test('P1.1 the message about a breaker that stands twice says what is allowed', 
   const gate = breaker();
   expect(() => policy(gate, retry(), gate)).toThrow(/each breaker and bulkhead once/);
 });
+
+test('P2.3 a result that is the very error of a timeout gives way to the caller’s reason, as if it had been thrown', async () => {
+  await virtualTime(async (time) => {
+    const controller = new AbortController();
+    const reason = new Error('stop');
+    const made = policy(
+      retry(),
+      timeout(10, { grace: 100 }),
+      failWhen((value) => value instanceof TimeoutError),
+    );
+    const call = errorOf(
+      made.run(
+        (s) =>
+          new Promise((resolve) => {
+            s.signal.addEventListener('abort', () => {
+              void scope((later) => later.sleep(20)).then(() => resolve(s.signal.reason));
+            });
+          }),
+        { signal: controller.signal },
+      ),
+    );
+    await time.advance(15);
+    controller.abort(reason);
+    await time.runAll();
+    expect(await call).toBe(reason);
+  });
+});
