@@ -25,7 +25,7 @@ test.for(runtimes)('the core on $name', async (runtime, t) => {
     program = await runtime.program();
   } catch (error) {
     if (requireAll || !(error instanceof Failure)) throw error;
-    t.skip(`${runtime.name}: ${error.message}`);
+    return t.skip(`${runtime.name}: ${error.message}`);
   }
   const { version, report, problems } = await runOn(runtime, program, place.folder);
   expect(problems.join('\n\n')).toBe('');

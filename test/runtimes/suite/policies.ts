@@ -8,10 +8,12 @@ import {
   classify,
   failWhen,
   fallback,
+  hedge,
   layer,
   onEvent,
   permanent,
   policy,
+  resilient,
   retry,
   stoppedBy,
   timeout,
@@ -188,6 +190,34 @@ export const policies: Group = {
         equal([await stock.run(() => ({ status: 503 })), seen], ['none', ['before']]);
         equal(await stock.run(() => ({ status: 200 })), { status: 200 });
       },
+
+    'a hedge begins another attempt beside a slow one; the first that succeeds wins, the other is aborted': () =>
+      virtualTime(async (time) => {
+        const ended: string[] = [];
+        let begun = 0;
+        const call = hedge({ after: '50ms', idempotent: true }).run(async (s) => {
+          const number = ++begun;
+          s.defer((exit) => ended.push(`${number} at ${time.now()}: ${exit.cancelled ? 'cancelled' : 'done'}`));
+          await s.sleep(number === 1 ? '1h' : '10ms');
+          return number;
+        });
+        await time.runAll();
+        equal(await call, 2);
+        equal(ended.sort(), ['1 at 60: cancelled', '2 at 60: done']);
+      }),
+
+    'a method is put into a policy, and keeps its this': async () => {
+      class Orders {
+        readonly shop = 'corner';
+        async place(): Promise<string> {
+          return this.shop;
+        }
+      }
+      const again = resilient(retry({ attempts: 2 }));
+      const place = Object.getOwnPropertyDescriptor(Orders.prototype, 'place')!;
+      Object.defineProperty(Orders.prototype, 'place', again(Orders.prototype, 'place', place));
+      equal(await new Orders().place(), 'corner');
+    },
 
     'events tell of a call, and none is built once nobody listens': async () => {
       const told: unknown[] = [];

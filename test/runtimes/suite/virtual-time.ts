@@ -1,5 +1,5 @@
 /** The test kit, which users have to run where their code runs. */
-import { exponential, policy, retry, scope } from 'holdfast';
+import { exponential, retry, scope } from 'holdfast';
 import { after, fail, recordEvents, scripted, seededRandom, virtualTime } from 'holdfast/testing';
 import { equal, ok, rejection, type Group } from './harness.ts';
 
