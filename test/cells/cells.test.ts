@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { BudgetCell } from '../../src/budget/cell.ts';
 import { BreakerCell, type Effect } from '../../src/policy/breaker/cell.ts';
 import { BulkheadCell } from '../../src/policy/bulkhead/cell.ts';
+import { LatencyCell } from '../../src/policy/hedge/cell.ts';
 import { someBackoff } from './backoff.ts';
 import { BreakerWorld } from './breaker.ts';
 import { BudgetWorld } from './budget.ts';
@@ -155,6 +156,41 @@ const BROKEN: Record<string, Makers> = {
         override restore(): void {}
       })(it),
   },
+  'P11.8: a higher percentile': { latency: (percentile) => new LatencyCell(percentile + 0.5) },
+  'P11.8: a coarser answer': {
+    latency: (percentile) =>
+      new (class extends LatencyCell {
+        override valueMs(): number | undefined {
+          const ms = super.valueMs();
+          return ms && 1.02 * ms;
+        }
+      })(percentile),
+  },
+  'P11.8: one latency in a hundred is lost': {
+    latency: (percentile) =>
+      new (class extends LatencyCell {
+        private came100 = 0;
+        override record(latencyMs: number): void {
+          if (++this.came100 % 100 > 0) super.record(latencyMs);
+        }
+      })(percentile),
+  },
+  'P11.8: a latency that nobody knows counts': {
+    latency: (percentile) =>
+      new (class extends LatencyCell {
+        override record(latencyMs: number): void {
+          super.record(Math.max(0, latencyMs || 0));
+        }
+      })(percentile),
+  },
+  'P11.8: a restart turns the window round': {
+    latency: (percentile) =>
+      new (class extends LatencyCell {
+        override restore(snapshot: { latenciesMs: number[] }): void {
+          super.restore({ version: 1, latenciesMs: snapshot.latenciesMs.toReversed() });
+        }
+      })(percentile),
+  },
 };
 
 test.each(Object.entries(BROKEN))('the fuzz finds a cell that breaks a rule: %s', (_, makers) => {
@@ -190,6 +226,6 @@ test('each event is told of, if somebody wants to see them', () => {
   const events: string[] = [];
   fuzz({ seed: SEED, events: EPISODE, tell: (event) => events.push(event) });
   expect(new Set(events.map((event) => event.split(':')[0]))).toEqual(
-    new Set(['breaker', 'bulkhead', 'budget', 'backoff']),
+    new Set(['breaker', 'bulkhead', 'budget', 'backoff', 'latency']),
   );
 });

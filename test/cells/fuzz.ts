@@ -1,5 +1,5 @@
 /**
- * Random events through all four cells, each beside its model, in episodes of 4000: an episode has worlds with settings of its own, and
+ * Random events through all five cells, each beside its model, in episodes of 4000: an episode has worlds with settings of its own, and
  * a stream of random numbers that comes from the seed and its index, so that any of them can be played alone.
  *
  * Times are whole milliseconds, and settings have few decimals: so models are exact, and what differs is a fault. Not covered:
@@ -8,11 +8,13 @@
 import type { BudgetCell, BudgetSettings } from '../../src/budget/cell.ts';
 import type { BreakerCell, BreakerSettings, Effect } from '../../src/policy/breaker/cell.ts';
 import type { BulkheadCell, BulkheadSettings } from '../../src/policy/bulkhead/cell.ts';
+import type { LatencyCell } from '../../src/policy/hedge/cell.ts';
 import { Random } from '../fuzz/random.ts';
 import { BackoffWorld, someBackoff, type BackoffCase } from './backoff.ts';
 import { BreakerWorld } from './breaker.ts';
 import { BudgetWorld } from './budget.ts';
 import { BulkheadWorld } from './bulkhead.ts';
+import { LatencyWorld } from './latency.ts';
 
 export const EPISODE = 4000;
 
@@ -22,6 +24,7 @@ export interface Makers {
   readonly bulkhead?: (settings: BulkheadSettings) => BulkheadCell;
   readonly budget?: (settings: BudgetSettings) => BudgetCell;
   readonly backoff?: (random: Random) => BackoffCase;
+  readonly latency?: (percentile: number) => LatencyCell;
 }
 
 export interface FuzzOptions {
@@ -69,6 +72,7 @@ class Episode {
   private readonly bulkhead: BulkheadWorld;
   private readonly budget: BudgetWorld;
   private readonly backoff: BackoffWorld;
+  private readonly latency: LatencyWorld;
   /** Of a hundred calls of the breaker: how many fail. */
   private readonly failing: number;
   private readonly slow: number;
@@ -86,22 +90,28 @@ class Episode {
     this.bulkhead = new BulkheadWorld(bulkhead, 2 * (bulkhead.limit + bulkhead.queue) + 1, makers.bulkhead);
     this.budget = new BudgetWorld(someBudget(random), 4, makers.budget);
     this.backoff = new BackoffWorld(random, makers.backoff ?? someBackoff);
+    this.latency = new LatencyWorld(
+      random.chance(0.3) ? 1 + random.below(985) / 10 : random.pick([50, 95, 99, 99.5]),
+      makers.latency,
+    );
     // Half of the episodes are healthy: a breaker that opens forgets what it had counted.
     this.failing = random.below(random.chance(0.5) ? 15 : 101);
     this.slow = random.below(101);
     this.impatient = random.below(50);
     this.tickMs = 1 + random.below(30);
     if (!tell) return;
-    const worlds = { breaker: this.breaker, bulkhead: this.bulkhead, budget: this.budget, backoff: this.backoff };
+    const { breaker, budget, backoff, latency } = this;
+    const worlds = { breaker, bulkhead: this.bulkhead, budget, backoff, latency };
     for (const [name, world] of Object.entries(worlds)) world.tell = (event) => tell(`${name}: ${event}`);
   }
 
   next(): void {
     const { random } = this;
-    const pick = random.below(4);
+    const pick = random.below(5);
     if (pick === 0) this.breakerEvent(random.below(400));
     else if (pick === 1) this.bulkheadEvent(random.below(400));
     else if (pick === 2) this.budgetEvent(random.below(400));
+    else if (pick === 3) this.latencyEvent(random.below(100));
     else if (random.chance(0.1)) this.backoff.succeed();
     else this.backoff.fail(random.chance(0.05) ? random.below(10_000) : 0, random.next());
   }
@@ -141,6 +151,19 @@ class Episode {
       if (doing === 'idle') bulkhead.enter(client);
       else if (doing === 'working') bulkhead.leave(client);
       else if (random.below(100) < this.impatient) bulkhead.abandon(client);
+    }
+  }
+
+  private latencyEvent(draw: number): void {
+    const { latency, random } = this;
+    if (draw === 0) latency.restart();
+    else if (draw === 1) latency.swapClock();
+    else if (draw < 10) latency.look();
+    else {
+      // What comes together is of a kind: from 0.01 ms to three hours, and spread by a factor of up to a thousand.
+      const scale = 10 ** (9 * random.next() - 2);
+      const spread = 3 * random.next();
+      latency.record(1 + random.below(20), () => (random.chance(0.01) ? 0 : scale * 10 ** (spread * random.next())));
     }
   }
 

@@ -29,6 +29,9 @@ const LEAST_MS = 0.1;
 const MOST_MS = 3_600_000;
 const BUCKETS = bucketOf(MOST_MS) + 1;
 
+/** 100 − 86.2 is not 13.8 in doubles: a rounding error must not cost a rank. */
+const TOLERANCE = 1e-9;
+
 /** The highest percentile that the window can tell. */
 export const MAX_PERCENTILE: number = 100 * (1 - ABOVE / WINDOW);
 
@@ -56,7 +59,7 @@ export class LatencyCell {
 
   /** How many latencies it wants to see before it says anything. */
   get enough(): number {
-    return Math.ceil((100 * ABOVE) / (100 - this.percentile));
+    return Math.ceil((100 * ABOVE) / (100 - this.percentile) - TOLERANCE);
   }
 
   record(latencyMs: number): void {
@@ -73,7 +76,7 @@ export class LatencyCell {
   valueMs(): number | undefined {
     const { counts, size, percentile } = this;
     if (size < this.enough) return undefined;
-    let above = Math.floor(((100 - percentile) * size) / 100);
+    let above = Math.floor(((100 - percentile) * size) / 100 + TOLERANCE);
     let bucket = BUCKETS - 1;
     for (; counts[bucket]! <= above; bucket--) above -= counts[bucket]!;
     return middleOf(bucket);
