@@ -87,8 +87,9 @@ function endAll(signal) {
 /**
  * While a child runs, a signal that ends this process ends the child first.
  * @param {import('node:child_process').ChildProcess} child
+ * @returns says that the child has ended
  */
-function endWithUs(child) {
+export function endWithUs(child) {
   if (children.size === 0) for (const signal of endingSignals) process.on(signal, endAll);
   children.add(child);
   return () => {

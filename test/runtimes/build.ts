@@ -14,8 +14,10 @@ export interface Place extends Disposable {
 
 export async function build(): Promise<Place> {
   const folder = mkdtempSync(join(cacheFolder, 'runtimes-'));
-  const place = { folder, [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
-  process.once('exit', place[Symbol.dispose]);
+  // A browser may have children that still write there for a moment.
+  const remove = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+  const place = { folder, [Symbol.dispose]: remove };
+  process.once('exit', remove);
   cpSync(at('dist'), join(folder, 'dist'), { recursive: true, filter: (path) => !path.endsWith('types') });
   await using bundle = await rolldown({
     input: ['process', 'worker', 'page'].map((host) => at('test', 'runtimes', 'hosts', `${host}.ts`)),

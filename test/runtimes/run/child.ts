@@ -1,5 +1,6 @@
 /** A program at work, that is ended if it does not end. */
 import { spawn } from 'node:child_process';
+import { endWithUs } from '../../../scripts/lib/project.mjs';
 
 export interface Ended {
   /** `null` if it had to be ended. */
@@ -20,7 +21,7 @@ export async function runProgram(
   child.stderr.setEncoding('utf8').on('data', (text: string) => (complained += text));
   const kill = (): void => void child.kill();
   const overdue = setTimeout(() => child.kill('SIGKILL'), limitMs);
-  process.once('exit', kill);
+  const forget = endWithUs(child);
   signal?.addEventListener('abort', kill);
   try {
     return await new Promise((resolve, reject) => {
@@ -29,7 +30,7 @@ export async function runProgram(
     });
   } finally {
     clearTimeout(overdue);
-    process.off('exit', kill);
+    forget();
     signal?.removeEventListener('abort', kill);
   }
 }

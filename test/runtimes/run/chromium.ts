@@ -1,8 +1,7 @@
 /** Chromium without a window: a page of a server on this machine, which gets the report. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join, normalize } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { tail } from '../../../scripts/lib/project.mjs';
@@ -26,7 +25,6 @@ const flags = [
 ];
 
 export async function inChromium(program: string, folder: string, unreachable: string): Promise<Report> {
-  const profile = mkdtempSync(join(tmpdir(), 'holdfast-chromium-'));
   const done = new AbortController();
   const { promise, resolve } = Promise.withResolvers<Report>();
   const server = createServer((request, response) => void answer(request, response, folder, resolve));
@@ -34,7 +32,7 @@ export async function inChromium(program: string, folder: string, unreachable: s
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
     const { port } = server.address() as AddressInfo;
     const url = `http://127.0.0.1:${port}/?unreachable=${encodeURIComponent(unreachable)}`;
-    const ended = runProgram(program, [...flags, `--user-data-dir=${profile}`, url], {
+    const ended = runProgram(program, [...flags, `--user-data-dir=${join(folder, 'profile')}`, url], {
       cwd: folder,
       limitMs: 120_000,
       signal: done.signal,
@@ -47,7 +45,6 @@ export async function inChromium(program: string, folder: string, unreachable: s
   } finally {
     server.close();
     server.closeAllConnections();
-    rmSync(profile, { recursive: true, force: true, maxRetries: 10 });
   }
 }
 
