@@ -22,9 +22,10 @@ export async function inWorkerd(
 }
 
 function configuration(folder: string, unreachable: string, flags: string[]): string {
+  // Only ours: a browser may have left its profile beside them.
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.js') && !/^(process|page|dist.node)\.js$/.test(file))
-    .map((file) => file.replaceAll('\\', '/'));
+    .map((file) => file.replaceAll('\\', '/'))
+    .filter((file) => /^(dist\/.*|[^/]*)\.js$/.test(file) && !['process.js', 'page.js', 'dist/node.js'].includes(file));
   // The first module is the one that is run.
   const modules = ['worker.js', ...files.filter((file) => file !== 'worker.js')];
   return `using Workerd = import "/workerd/workerd.capnp";
