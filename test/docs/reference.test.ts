@@ -33,6 +33,7 @@ describe('docs/reference/options.md', () => {
     ['timeout', 'src/policy/timeout/timeout.ts', 'TimeoutOptions'],
     ['breaker', 'src/policy/breaker/breaker.ts', 'BreakerOptions'],
     ['bulkhead', 'src/policy/bulkhead/bulkhead.ts', 'BulkheadOptions'],
+    ['hedge', 'src/policy/hedge/hedge.ts', 'HedgeOptions'],
     ['layer', 'src/policy/layer/layer.ts', 'LayerOptions'],
     ['runMain', 'src/node/run-main.ts', 'MainOptions'],
     ['virtualTime', 'src/testing/virtual-time.ts', 'VirtualTimeOptions'],

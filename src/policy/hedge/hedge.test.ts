@@ -1,6 +1,6 @@
 /** What a hedge promises (P11), but for the live percentile (`percentile.test.ts`). On virtual time: an operation answers its n-th call by script. */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi, type MockInstance } from 'vitest';
 import {
   after,
   fail,
@@ -445,7 +445,7 @@ describe('P11.3 when all have failed', () => {
     using recorded = recordEvents();
     const op = inTurn(
       () => {
-        throw undefined; // oxlint-disable-line typescript/only-throw-error -- the case in point
+        throw undefined;
       },
       () => {
         throw second;
@@ -661,7 +661,7 @@ describe('P11.4 what a failure means', () => {
 });
 
 describe('P11.5 idempotent', () => {
-  const quiet = (): Disposable & ReturnType<typeof vi.spyOn> => vi.spyOn(console, 'warn').mockImplementation(() => {});
+  const quiet = (): MockInstance<typeof console.warn> => vi.spyOn(console, 'warn').mockImplementation(() => {});
 
   test('unset: nothing extra begins, and the first call is warned of, once for the layer', async () => {
     await inTime(async (time) => {
