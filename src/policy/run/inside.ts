@@ -19,7 +19,7 @@ export class Inside {
   judged: unknown = NONE;
   /** How many bodies that calls there have abandoned still run. */
   private running = 0;
-  /** Told when none does any more, and no call is under way. */
+  /** Told when one has settled, or a call there has ended. */
   private onReleased: (() => void) | null = null;
   /** The failed attempt whose error came out of it last. */
   failed: AttemptRecord | null = null;
@@ -51,13 +51,13 @@ export class Inside {
   /** One that was has settled. */
   settled(): void {
     this.running--;
-    if (!this.isUsed) this.onReleased?.();
+    this.onReleased?.();
   }
 
   /** The call has ended. */
   left(call: Call): void {
     this.calls.delete(call);
-    if (!this.isUsed) this.onReleased?.();
+    this.onReleased?.();
   }
 
   /** An abandoned body runs there. */

@@ -52,6 +52,7 @@ describe('P15.1 of a breaker outside a retry', () => {
       policy(bulkhead({ limit: 1 }), retry(sure), breaker()),
       policy(breaker(), retry({ ...sure, attempts: 1 })),
       policy(breaker(), timeout('1s')),
+      policy(timeout('1s'), retry(sure)),
     ]) {
       expect(await warningsOf(made)).toEqual([]);
       expect(String(made)).not.toContain('warning');
@@ -67,6 +68,10 @@ describe('P15.2 of a timeout inside a shorter one', () => {
     expect(event?.warning).toBe('timeout-never-fires');
     expect(event?.message).toContain('the timeout of 10s stands inside that of 3s, so it never fires');
     expect(String(made)).toMatch(/ → timeout 10s \[warning: timeout 10s inside timeout 3s\]$/);
+  });
+
+  test('names one that is shorter, not one that is equal', () => {
+    expect(String(policy(timeout(9), timeout(5), timeout(9)))).toContain('timeout 9ms inside timeout 5ms');
   });
 
   test('wherever the two stand, without a retry too', async () => {
@@ -120,6 +125,19 @@ describe('P15.3 of a retry outside a timeout without a word on idempotence', () 
 describe('P15.4 a warning', () => {
   const wrong = (): Policy => policy(breaker(), timeout('1s'), retry(again), timeout('2s'));
   const all = ['breaker-outside-retry', 'timeout-never-fires', 'timeout-not-retried'];
+
+  test('is told of two layers as of more', async () => {
+    expect(kinds(await warningsOf(policy(breaker(), retry(sure))))).toEqual(['breaker-outside-retry']);
+    expect(kinds(await warningsOf(policy(timeout(5), timeout(6))))).toEqual(['timeout-never-fires']);
+    expect(kinds(await warningsOf(policy(retry(again), timeout(5))))).toEqual(['timeout-not-retried']);
+  });
+
+  test('about something else is told of a call that says whether it is idempotent', async () => {
+    expect(kinds(await warningsOf(wrong(), { idempotent: true }))).toEqual([
+      'breaker-outside-retry',
+      'timeout-never-fires',
+    ]);
+  });
 
   test('is told once for each policy, and one for each thing', async () => {
     const made = wrong();
