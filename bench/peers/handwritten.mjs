@@ -33,6 +33,33 @@ export const peer = {
         });
         return Promise.race([next(operation, controller.signal), passed]).finally(() => clearTimeout(timer));
       },
+    hedge:
+      ({ ms }) =>
+      (next) =>
+      (operation) =>
+        new Promise((resolve, reject) => {
+          const controllers = [];
+          const errors = [];
+          const launch = () => {
+            const controller = new AbortController();
+            controllers.push(controller);
+            next(operation, controller.signal).then(
+              (value) => {
+                clearTimeout(timer);
+                resolve(value);
+                for (const other of controllers) if (other !== controller) other.abort();
+              },
+              (error) => {
+                errors.push(error);
+                clearTimeout(timer);
+                if (controllers.length === 1) launch();
+                else if (errors.length === 2) reject(errors[0]);
+              },
+            );
+          };
+          const timer = setTimeout(launch, ms);
+          launch();
+        }),
     breaker: ({ failures, cooldownMs }) => {
       let inARow = 0;
       let openUntil = 0;

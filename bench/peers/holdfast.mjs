@@ -22,6 +22,7 @@ export const peer = {
       library.breaker({ failures, cooldown: cooldownMs, probeLease: leaseMs }),
     bulkhead: ({ limit, queue }) => library.bulkhead({ limit, queue }),
     fallback: ({ use }) => library.fallback((error) => use(error)),
+    hedge: ({ ms, percentile }) => library.hedge({ after: ms ?? { percentile }, idempotent: true, ...budgets.off() }),
   },
   stack(layers) {
     const policy = library.policy(...layers);

@@ -12,8 +12,9 @@
 /**
  * `retry`: `attempts` with the first, `delayMs` between them (constant, unless `capMs` says that it grows, with jitter, up to
  * that), `deadlineMs` for all of them. `timeout`: `ms`. `breaker`: opens after `failures` in a row, or the nearest that the
- * peer has, for `cooldownMs`; `leaseMs` for a probe. `bulkhead`: `limit`, `queue`. `fallback`: `use(error)`.
- * @typedef {'retry' | 'timeout' | 'breaker' | 'bulkhead' | 'fallback'} LayerName
+ * peer has, for `cooldownMs`; `leaseMs` for a probe. `bulkhead`: `limit`, `queue`. `fallback`: `use(error)`. `hedge`: another
+ * call after `ms`, or after a `percentile` of what calls take.
+ * @typedef {'retry' | 'timeout' | 'breaker' | 'bulkhead' | 'fallback' | 'hedge'} LayerName
  * @typedef {Partial<Record<LayerName, object>>} Stack options of each layer, the outermost first
  */
 
