@@ -6,6 +6,7 @@ const tests: Record<string, string[]> = {
   verdict: ['src/verdict/**/*.test.ts'],
   budget: ['src/budget/**/*.test.ts', 'src/policy/retry/**/*.test.ts'],
   policy: ['src/policy/**/*.test.ts'],
+  'policy/hedge': ['src/policy/hedge/*.test.ts'],
 };
 
 /** The tests that mutants are run against: quick ones, in one process, without projects, which Stryker's runner wants. */

@@ -33,6 +33,9 @@ const EVENTS = [
   'breaker:refused',
   'bulkhead:refused',
   'fallback:used',
+  'hedge:launched',
+  'hedge:won',
+  'hedge:late',
 ] as const satisfies readonly (keyof EventMap)[];
 
 describe('onEvent', () => {

@@ -83,7 +83,7 @@ class Launch {
   readonly inside = new Inside(undefined, true);
   readonly options: CallOptions;
   /** What the stages inside have reported, which is handed on if this one comes out. */
-  private readonly reports: Parameters<NonNullable<CallOptions['onReport']>>[] = [];
+  private reports: Parameters<NonNullable<CallOptions['onReport']>>[] | null = null;
   inFlight = true;
   /** What it failed with, a result that was judged a failure included. */
   failure: unknown = NONE;
@@ -96,7 +96,7 @@ class Launch {
     this.number = number;
     if (outer !== null) this.context.attachTo(outer);
     const onReport: CallOptions['onReport'] =
-      options?.onReport === undefined ? undefined : (...report) => void this.reports.push(report);
+      options?.onReport === undefined ? undefined : (...report) => void (this.reports ??= []).push(report);
     this.options = { ...NO_OPTIONS, ...options, around: this.inside, onReport };
   }
 
@@ -122,7 +122,7 @@ class Launch {
 
   handOn(to: CallOptions | null): void {
     for (const inside of toldBy(to)) inside.takeOver(this.inside);
-    for (const report of this.reports) to?.onReport?.(...report);
+    for (const report of this.reports ?? []) to?.onReport?.(...report);
   }
 }
 
