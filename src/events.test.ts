@@ -36,6 +36,7 @@ const EVENTS = [
   'hedge:launched',
   'hedge:won',
   'hedge:late',
+  'per-key:full',
 ] as const satisfies readonly (keyof EventMap)[];
 
 describe('onEvent', () => {

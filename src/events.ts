@@ -6,6 +6,7 @@ import type {
   BulkheadEvents,
   FallbackEvents,
   HedgeEvents,
+  PerKeyEvents,
   RetryEvents,
   RunEvents,
 } from './policy/index.ts';
@@ -13,7 +14,16 @@ import type { ScopeEvents } from './scope/index.ts';
 
 /** The name of every event, and what its listeners are given. */
 export interface EventMap
-  extends ScopeEvents, RunEvents, RetryEvents, BudgetEvents, BreakerEvents, BulkheadEvents, FallbackEvents, HedgeEvents {}
+  extends
+    ScopeEvents,
+    RunEvents,
+    RetryEvents,
+    BudgetEvents,
+    BreakerEvents,
+    BulkheadEvents,
+    FallbackEvents,
+    HedgeEvents,
+    PerKeyEvents {}
 
 const NAMES: Record<keyof EventMap, true> = {
   'scope:cleanup-failed': true,
@@ -39,6 +49,7 @@ const NAMES: Record<keyof EventMap, true> = {
   'hedge:launched': true,
   'hedge:won': true,
   'hedge:late': true,
+  'per-key:full': true,
 };
 
 /**

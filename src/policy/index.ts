@@ -10,6 +10,8 @@
  *   fallback/   something else instead
  *   hedge/      another one beside a slow one
  *   layer/      one's own
+ *   per-key/    one for each host or tenant
+ *   resilient/  as a decorator
  *
  * Each layer's folder has its options and contract, its pure cell if it decides something, its events and its error. Layers do not know each other;
  * a policy knows them by the interface in `run/layer` alone, so a bundle carries only those that it uses.
@@ -50,4 +52,6 @@ export { hedge, type Hedge, type HedgeOptions, type HedgePercentile } from './he
 export type { HedgeSnapshot } from './hedge/cell.ts';
 export type { HedgeEvents, HedgeLateEvent, HedgeLaunchedEvent, HedgeWonEvent } from './hedge/events.ts';
 export { layer, type LayerOptions } from './layer/layer.ts';
+export { perKey, type PerKey, type PerKeyOptions } from './per-key/per-key.ts';
+export type { PerKeyEvents, PerKeyFullEvent } from './per-key/events.ts';
 export { resilient, type Resilient } from './resilient/resilient.ts';

@@ -34,6 +34,7 @@ describe('docs/reference/options.md', () => {
     ['breaker', 'src/policy/breaker/breaker.ts', 'BreakerOptions'],
     ['bulkhead', 'src/policy/bulkhead/bulkhead.ts', 'BulkheadOptions'],
     ['hedge', 'src/policy/hedge/hedge.ts', 'HedgeOptions'],
+    ['perKey', 'src/policy/per-key/per-key.ts', 'PerKeyOptions'],
     ['layer', 'src/policy/layer/layer.ts', 'LayerOptions'],
     ['runMain', 'src/node/run-main.ts', 'MainOptions'],
     ['virtualTime', 'src/testing/virtual-time.ts', 'VirtualTimeOptions'],

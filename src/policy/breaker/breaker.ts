@@ -173,6 +173,10 @@ class BreakerGate implements Gate {
     // It counts what calls come to, not how long the work goes on.
   }
 
+  isAtRest(): boolean {
+    return this.cell.isAtRest(now);
+  }
+
   decided(attempt: Attempt, failed: AttemptRecord | null): void {
     if (attempt.ticket === 0) return; // a dry run let it pass
     // The hot one, with nothing to ask and nothing to measure.

@@ -149,6 +149,12 @@ export class BreakerCell {
     );
   }
 
+  /** It refuses nobody, and waits for no probe. */
+  isAtRest(now: () => number): boolean {
+    if (this.state === 'open') return !within(now() - this.openedMs, this.cooldownMs);
+    return this.state === 'closed' || (this.state === 'half-open' && this.leases.length === 0);
+  }
+
   isolate(): void {
     this.enter('isolated');
   }

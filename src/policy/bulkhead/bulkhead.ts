@@ -161,6 +161,10 @@ class BulkheadGate implements Gate {
     if (this.cell.leave(now)) this.queue.shift().grant();
   }
 
+  isAtRest(): boolean {
+    return this.cell.inFlight === 0; // and then nobody waits
+  }
+
   /** The waiter will not come in. */
   left(waiter: Waiter): void {
     this.queue.remove(waiter);

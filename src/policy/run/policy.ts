@@ -5,6 +5,7 @@ import type { Scope } from '../../scope/index.ts';
 import { Account, areCallsObserved, startObserved } from './account.ts';
 import type { AttemptReport, StoppedBy } from './history.ts';
 import type { CallOptions, Layer, Operation, RunOptions } from './layer.ts';
+import { CountedStage } from './counted.ts';
 import { compile, outerContext, type Stage } from './stage.ts';
 import { warned, warningText } from './warnings.ts';
 
@@ -32,12 +33,24 @@ const RUN_OPTIONS = ['signal', 'idempotent', 'name'] as const;
 export class Policy<out F = never> {
   /** @internal */
   readonly layers: readonly Layer[];
-  private readonly stage: Stage;
+  private stage: Stage;
+  private counted: CountedStage | null = null;
 
   /** @internal */
   constructor(layers: readonly Layer[]) {
     this.layers = Object.freeze([...layers]);
     this.stage = warned(compile(layers), layers);
+  }
+
+  /** @internal From now on `isAtRest` knows of calls under way. */
+  countCalls(): void {
+    if (this.counted === null) this.stage = this.counted = new CountedStage(this.stage);
+  }
+
+  /** @internal No call is under way, and nobody would notice if each of its gates were made anew. */
+  get isAtRest(): boolean {
+    if (this.counted !== null && this.counted.calls > 0) return false;
+    return this.layers.every((layer) => layer.kind !== 'gate' || layer.isAtRest?.() !== false);
   }
 
   /**
