@@ -131,6 +131,12 @@ describe('P11.8 a snapshot', () => {
     expectAbout(cell.valueMs(), 10);
   });
 
+  test('may hold a latency of 0', () => {
+    const cell = new LatencyCell(95);
+    cell.restore({ version: 1, latenciesMs: times(100, 0) });
+    expect(cell.valueMs()).toBe(0.1);
+  });
+
   test('of a wider window: the newest are taken', () => {
     const cell = new LatencyCell(95);
     cell.restore({ version: 1, latenciesMs: [...times(500, 1000), ...times(1000, 10)] });

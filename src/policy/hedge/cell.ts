@@ -108,7 +108,7 @@ export class LatencyCell {
       );
     this.counts.fill(0);
     this.came = this.size = 0;
-    for (const latencyMs of latenciesMs.slice(-WINDOW)) this.record(latencyMs);
+    for (const latencyMs of latenciesMs) this.record(latencyMs);
   }
 }
 
