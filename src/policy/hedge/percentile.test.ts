@@ -199,9 +199,9 @@ test(`P11.8 the 95th percentile hedges one call in 20, and takes the tail off, a
     await all;
   });
   tookMs.sort((a, b) => a - b);
-  // Of the share: 0.3 % because the answer is within 2 %, and twice the standard error of 20 windows.
-  expect(extra / COUNT).toBeGreaterThan(0.044);
-  expect(extra / COUNT).toBeLessThan(0.056);
+  // 2 % of d are 0.3 % of the share; three standard errors of 20 windows are 0.5 %. Without what losers had it would be 9.4 %.
+  expect(extra / COUNT).toBeGreaterThan(0.042);
+  expect(extra / COUNT).toBeLessThan(0.058);
   expect(tookMs[COUNT * 0.99]! / MEAN_MS).toBeGreaterThan(3.8 * 0.95);
   expect(tookMs[COUNT * 0.99]! / MEAN_MS).toBeLessThan(3.8 * 1.05);
 }, 30_000);
