@@ -7,6 +7,7 @@ import {
   constant,
   failWhen,
   fallback,
+  hedge,
   layer,
   policy,
   retry,
@@ -280,6 +281,26 @@ describe('fallback', () => {
       expectTypeOf(s).toEqualTypeOf<Scope>();
       return s.sleep(1);
     });
+  });
+});
+
+describe('hedge', () => {
+  test('is a policy that gives nothing in place of a result', () => {
+    expectTypeOf(hedge({ after: '50ms' }).run(() => 1)).toEqualTypeOf<Promise<number>>();
+    expectTypeOf(
+      policy(retry(), hedge({ after: 50, extra: 2, idempotent: true, budget: false })),
+    ).toEqualTypeOf<Policy>();
+    expectTypeOf(hedge({ after: { percentile: 95 } }).afterMs).toEqualTypeOf<number | undefined>();
+  });
+
+  test('takes a duration or a percentile', () => {
+    hedge({ after: { percentile: 99, min: '5ms', max: 1000 }, budget: { ratio: 0.1 }, restore: JSON.parse('{}') });
+    // @ts-expect-error -- `after` is required
+    hedge({});
+    // @ts-expect-error -- no unit
+    hedge({ after: '50' });
+    // @ts-expect-error -- a percentile is required
+    hedge({ after: { min: 5 } });
   });
 });
 
