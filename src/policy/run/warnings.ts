@@ -20,7 +20,6 @@ interface Warning {
 
 /** What is almost surely wrong with these layers, outermost first. */
 export function warningsOf(layers: readonly Layer[]): Warning[] {
-  if (layers.length < 2) return [];
   return [breakerOutside(layers), timeoutInside(layers), timeoutNotRetried(layers)].filter((it) => it !== undefined);
 }
 
@@ -95,8 +94,8 @@ function breakerOutside(layers: readonly Layer[]): Warning | undefined {
 function timeoutInside(layers: readonly Layer[]): Warning | undefined {
   const timeouts = layers.filter(isTimeout);
   const inside = timeouts.find((inner, i) => timeouts.slice(0, i).some((outer) => msOf(outer) < msOf(inner)));
-  const outside = timeouts.find((outer) => inside !== undefined && msOf(outer) < msOf(inside));
-  if (inside === undefined || outside === undefined) return undefined;
+  if (inside === undefined) return undefined;
+  const outside = timeouts.find((outer) => msOf(outer) < msOf(inside))!;
   const [inner, outer] = [durationText(msOf(inside)), durationText(msOf(outside))];
   return {
     warning: 'timeout-never-fires',
