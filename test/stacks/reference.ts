@@ -5,7 +5,8 @@
  * Every layer is a function around the ones inside it, and is told by a callback what came out of them. That is all: no flat run, no states.
  * What has state is in `models.ts`, the list of timers in `world.ts`.
  *
- * It has no answer (`trace.skip`) where two timers are due at one instant, and where a breaker in a run in a run (`order.ts`) judges what
+ * It has no answer (`trace.skip`) where two timers are due at one instant, where a body in a run in a run (`order.ts`) ends in the instant in
+ * which it is let go, and where a breaker in a run in a run judges what
  * failed by itself after a timeout around that run had passed and the caller had cancelled. In such runs these are open besides, and not
  * compared: what stopped the retry of a call that was cancelled in the grace of a timeout; what a call has gone through that a hook ended;
  * and late work that had no grace. All timeouts of such a stack have the same grace (`generate.ts`).
@@ -409,6 +410,9 @@ class Reference {
     // A success about which a hook threw is no failed attempt.
     const fault = out.failed ?? (out.hook ? undefined : out.fault);
     if (!fault) return;
+    // By a timeout of that run it has been waited for, by one around it not: the rules say nothing of an instant.
+    if (out.abandoned && !wasLeft(out))
+      this.#open ??= 'a run in a run, whose body ended in the instant in which it was let go';
     call.history.push(
       `attempt ${number}: ${fault.label}, ${verdictOn(out, fault)}, after ${time(waited)}${isUnrun(out) ? ', refused' : ''}${wasLeft(out) ? ', abandoned' : ''}`,
     );
