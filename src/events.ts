@@ -7,6 +7,7 @@ import type {
   FallbackEvents,
   HedgeEvents,
   PerKeyEvents,
+  RateLimitEvents,
   RetryEvents,
   RunEvents,
 } from './policy/index.ts';
@@ -23,7 +24,8 @@ export interface EventMap
     BulkheadEvents,
     FallbackEvents,
     HedgeEvents,
-    PerKeyEvents {}
+    PerKeyEvents,
+    RateLimitEvents {}
 
 const NAMES: Record<keyof EventMap, true> = {
   'scope:cleanup-failed': true,
@@ -45,6 +47,7 @@ const NAMES: Record<keyof EventMap, true> = {
   'breaker:transition': true,
   'breaker:refused': true,
   'bulkhead:refused': true,
+  'rate-limit:refused': true,
   'fallback:used': true,
   'hedge:launched': true,
   'hedge:won': true,

@@ -6,6 +6,7 @@
  *   timeout/    not longer than
  *   breaker/    not while it is down
  *   bulkhead/   not more than so many at once
+ *   rate-limit/ not more than so many in a time
  *   fail-when/  results that are failures
  *   fallback/   something else instead
  *   hedge/      another one beside a slow one
@@ -45,6 +46,10 @@ export { bulkhead, type Bulkhead, type BulkheadOptions, type Waiting } from './b
 export { BulkheadFullError, type BulkheadRefusal } from './bulkhead/bulkhead-full-error.ts';
 export type { BulkheadSnapshot } from './bulkhead/cell.ts';
 export type { BulkheadEvents, BulkheadRefusedEvent } from './bulkhead/events.ts';
+export { rateLimit, type RateLimit, type RateLimitOptions, type Weighed } from './rate-limit/rate-limit.ts';
+export { RateLimitedError } from './rate-limit/rate-limited-error.ts';
+export type { RateLimitSnapshot } from './rate-limit/cell.ts';
+export type { RateLimitEvents, RateLimitRefusedEvent } from './rate-limit/events.ts';
 export { failWhen } from './fail-when/fail-when.ts';
 export { fallback } from './fallback/fallback.ts';
 export type { FallbackEvents, FallbackUsedEvent } from './fallback/events.ts';
