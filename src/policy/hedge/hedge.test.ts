@@ -119,6 +119,7 @@ describe('P11.1 another launch', () => {
       const call = hedged().run(op);
       await time.advance(999);
       expect(op.calls.length).toBe(2);
+      expect(time.pending).toBe(2); // the operations' own
       await time.advance(1);
       expect(await call).toBe('first');
     });
@@ -142,6 +143,16 @@ describe('P11.1 another launch', () => {
       await time.runAll();
       expect(await call).toBe('third');
       expect(op.calls.map(({ at }) => at)).toEqual([0, 20, 70]);
+    });
+  });
+
+  test('when that was the last one, no timer is left', async () => {
+    await inTime(async (time) => {
+      const call = hedged().run(answers([after(20, fail(first)), after('1h', 'slow')]));
+      await time.advance(30);
+      expect(time.pending).toBe(1); // the operation's own
+      await time.runAll();
+      expect(await call).toBe('slow');
     });
   });
 
@@ -431,11 +442,13 @@ describe('P11.2 the first success comes out', () => {
 describe('P11.3 when all have failed', () => {
   test('the first launch’s error comes out, the same object, with the others in its suppressedErrors', async () => {
     await inTime(async (time) => {
+      using recorded = recordEvents();
       const error = errorOf(
         hedged({ extra: 2 }).run(answers([after(200, fail(first)), after(10, fail(second)), after(10, fail(third))])),
       );
       await time.runAll();
       expect(await error).toBe(first);
+      expect(events(recorded, 'scope:')).toEqual([]);
       expect(suppressedErrors(first)).toEqual([second, third]);
       expect(time.now()).toBe(200);
     });
@@ -493,6 +506,14 @@ describe('P11.3 when all have failed', () => {
       const { ok, attempts, stoppedBy: by } = await outcome;
       expect([ok, attempts.map(({ error }) => error), by]).toEqual([true, [second], undefined]);
     });
+  });
+
+  test('nor what another launch went through, when a layer answers before the retry', async () => {
+    let asked = 0;
+    const cached = layer({ name: 'cached', run: (next) => (asked++ === 0 ? next() : 'cached') });
+    const made = policy(hedged(), cached, retry({ attempts: 2, backoff: constant(0), budget: false }));
+    const outcome = await made.settle(answers([fail(first), fail(first)]));
+    expect(outcome).toMatchObject({ ok: true, value: 'cached', attempts: [], stoppedBy: undefined });
   });
 
   test('call:end tells one end, with what comes out', async () => {
@@ -629,12 +650,27 @@ describe('P11.4 what a failure means', () => {
 
   test('a refusal of an extra launch does not end the first, and begins no other', async () => {
     await inTime(async (time) => {
+      using recorded = recordEvents();
       const inside = bulkhead({ limit: 1 });
       const op = answers([after(500, 'first')]);
       const call = policy(hedged({ extra: 3 }), inside).run(op);
       await time.runAll();
       expect(await call).toBe('first');
       expect([op.calls.length, time.now()]).toEqual([1, 500]);
+      expect(events(recorded, 'bulkhead:refused')).toHaveLength(1);
+    });
+  });
+
+  test('as does a timeout inside that passes in a queue: the launch never ran', async () => {
+    await inTime(async (time) => {
+      using recorded = recordEvents();
+      const inside = bulkhead({ limit: 1, queue: 5 });
+      const holder = inside.run((s) => s.sleep(500));
+      const error = errorOf(policy(hedged({ after: Infinity }), timeout(20), inside).run(() => expect.fail('ran')));
+      await time.runAll();
+      await holder;
+      expect(await error).toMatchObject({ code: 'TIMEOUT' });
+      expect(events(recorded, 'hedge:')).toEqual([]);
     });
   });
 
@@ -681,6 +717,19 @@ describe('P11.5 idempotent', () => {
         { event: 'policy:warning', at: 0, warning: 'not-idempotent', message, error: undefined },
       ]);
     });
+  });
+
+  test('unset, of a call without a name', async () => {
+    using warn = quiet();
+    await hedge({ after: 50 }).run(() => 1);
+    expect(warn.mock.calls[0]![0]).toMatch(/^holdfast: a call was not hedged, /);
+  });
+
+  test('unset, a call that is aborted already is not what is warned of', async () => {
+    using warn = quiet();
+    const hedging = hedge({ after: 50 });
+    expect(await errorOf(hedging.run(() => 1, { signal: AbortSignal.abort(reason) }))).toBe(reason);
+    expect(warn).not.toHaveBeenCalled();
   });
 
   test.each([
@@ -739,6 +788,17 @@ describe('P11.6 the budget', () => {
     });
   });
 
+  test('a failure that finds it empty ends the wait for the next launch', async () => {
+    await inTime(async (time) => {
+      const op = answers([after(500, 'first'), after(10, fail(second))]);
+      const call = hedged({ extra: 2, budget: { initial: 1, trickle: 0 } }).run(op);
+      await time.advance(70);
+      expect(time.pending).toBe(1); // the operation's own
+      await time.runAll();
+      expect(await call).toBe('first');
+    });
+  });
+
   test('a failure finds it empty too: the error comes out', async () => {
     const op = answers([fail(first)]);
     expect(await errorOf(hedged({ budget: { initial: 0, trickle: 0 } }).run(op))).toBe(first);
@@ -764,6 +824,16 @@ describe('P11.6 the budget', () => {
       const call = policy(hedged({ budget: shared }), bulkhead({ limit: 1 })).run(answers([after(100, 'first')]));
       await time.runAll();
       await call;
+      expect(shared.tokens).toBe(5);
+    });
+  });
+
+  test('but none for a first launch that was refused: nothing had paid for it', async () => {
+    await inTime(async () => {
+      const shared = budget({ initial: 5, ratio: 0, trickle: 0 });
+      const isolated = breaker();
+      isolated.isolate();
+      await errorOf(policy(hedged({ budget: shared }), isolated).run(() => 1));
       expect(shared.tokens).toBe(5);
     });
   });
@@ -859,6 +929,20 @@ describe('P11.7 an abort', () => {
     );
     expect(await abortedAt(60, op)).toEqual([{ error: first }, 200]);
     expect(suppressedErrors(first)).toContain(stop);
+  });
+
+  test('ends the wait for the next launch at once, though the first does not listen', async () => {
+    await inTime(async (time) => {
+      const shared = budget({ initial: 5, ratio: 0, trickle: 0 });
+      const controller = new AbortController();
+      const call = hedged({ budget: shared }).run(() => deaf(200), { signal: controller.signal });
+      await time.advance(20);
+      controller.abort(reason);
+      expect(time.pending).toBe(1); // the operation's own
+      await time.runAll();
+      expect(await call).toBe('deaf');
+      expect(shared.tokens).toBe(5);
+    });
   });
 
   test('none begins any more, also after a failure', async () => {
@@ -1089,6 +1173,33 @@ describe('P11.9 the layers around and inside', () => {
     });
   });
 
+  test('what a hook of a loser throws is not mistaken for what came out, however many layers stand between', async () => {
+    await inTime(async (time) => {
+      const thrown: Error[] = [];
+      const judge = (): never => {
+        const error = new Error(`hook ${thrown.length + 1}`);
+        thrown.push(error);
+        throw error;
+      };
+      const nothing = layer({ name: 'nothing', run: (next) => next() });
+      const between = [nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing];
+      const again = retry({ attempts: 2, backoff: constant(0), budget: false });
+      const op = answers([after('1h', 'slow'), after(5, fail(second))]);
+      const error = errorOf(policy(again, ...between, hedged(), breaker({ judge })).run(op, { idempotent: true }));
+      await time.runAll();
+      expect(await error).toBe(thrown[0]);
+      expect([thrown.length, op.calls.length]).toEqual([2, 2]);
+    });
+  });
+
+  test('in a scope that has ended', async () => {
+    let ended: Scope | undefined;
+    await scope((s) => {
+      ended = s;
+    });
+    expect(await hedged().run(() => 1, { signal: ended! })).toBe(1);
+  });
+
   test('a hedge in a hedge multiplies', async () => {
     await inTime(async (time) => {
       const slow = after('1h', 'slow');
@@ -1185,6 +1296,8 @@ describe('P1.2 the options', () => {
     [{ after: Infinity }, 'hedge +1 (after a failure, budget)'],
     [{ after: { percentile: 95 } }, 'hedge +1 (after p95, budget)'],
     [{ after: { percentile: 99.5, min: '10ms', max: '1s' } }, 'hedge +1 (after p99.5, 10ms‥1s, budget)'],
+    [{ after: { percentile: 1, min: '10ms' } }, 'hedge +1 (after p1, from 10ms, budget)'],
+    [{ after: { percentile: 95, max: '2s' } }, 'hedge +1 (after p95, to 2s, budget)'],
   ] as const)('%j reads %s', (options, text) => {
     expect(String(hedge(options))).toBe(text);
   });
@@ -1203,6 +1316,7 @@ describe('P1.2 the options', () => {
     ['percentile', { after: { percentile: 0.5 } }, 0.5, 'a number from 1 to 99.5'],
     ['percentile', { after: { percentile: 99.6 } }, 99.6, 'a number from 1 to 99.5'],
     ['percentile', { after: { percentile: NaN } }, NaN, 'a number from 1 to 99.5'],
+    ['percentile', { after: { percentile: '95' } }, '95', 'a number from 1 to 99.5'],
     ['min', { after: { percentile: 95, min: -1 } }, -1, durationText],
     ['max', { after: { percentile: 95, max: 'soon' } }, 'soon', durationText],
     ['max', { after: { percentile: 95, min: 2, max: 1 } }, 1, 'a duration from min'],

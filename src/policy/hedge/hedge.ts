@@ -133,6 +133,10 @@ function livePercentile(after: HedgePercentile): Delay {
     const ms = latencies.valueMs();
     return ms === undefined ? undefined : Math.min(Math.max(ms, minMs), maxMs);
   };
-  const range = minMs === 0 && maxMs === Infinity ? [] : [`${durationText(minMs)}‥${durationText(maxMs)}`];
-  return { latencies, afterMs, text: [`p${percentile}`, ...range].join(', ') };
+  return { latencies, afterMs, text: `p${percentile}${rangeText(minMs, maxMs)}` };
+}
+
+function rangeText(minMs: number, maxMs: number): string {
+  if (maxMs === Infinity) return minMs === 0 ? '' : `, from ${durationText(minMs)}`;
+  return minMs === 0 ? `, to ${durationText(maxMs)}` : `, ${durationText(minMs)}‥${durationText(maxMs)}`;
 }

@@ -12,7 +12,8 @@
  * A launch is one run of what is inside the layer, in a context of its own below the caller's. When the call has come out, those that are still in
  * flight have *lost*: their contexts are cancelled, and nobody waits for them but the cleanups of the scopes above.
  *
- * Invariant: once `isDecided`, nothing that a launch comes to is told to a stage around.
+ * The stages around are told of what each launch goes through as if it were the only one, and, when there were several, of the one that came out once
+ * more. Invariant: once `isDecided`, they are told nothing of a loser.
  */
 import { addSuppressed, captureContext, clock, Timer, type CapturedContext } from '../../foundation/index.ts';
 import type { Budget } from '../../budget/index.ts';
@@ -75,15 +76,20 @@ export class HedgeStage implements Stage {
   }
 }
 
+type Report = Parameters<NonNullable<CallOptions['onReport']>>;
+
+/** Of a launch that was answered before it came to the stage that reports: in place of what others have reported. */
+const NOTHING_REPORTED: Report = [null, undefined, true];
+
 /** One run of what is inside the layer. */
 class Launch {
   /** From 1. */
   readonly number: number;
   readonly context = new Context();
-  readonly inside = new Inside(undefined, true);
+  readonly inside: Inside;
   readonly options: CallOptions;
-  /** What the stages inside have reported, which is handed on if this one comes out. */
-  private reports: Parameters<NonNullable<CallOptions['onReport']>>[] | null = null;
+  /** What the stages inside have reported. */
+  private reports: Report[] | null = null;
   inFlight = true;
   /** What it failed with, a result that was judged a failure included. */
   failure: unknown = NONE;
@@ -95,8 +101,12 @@ class Launch {
   constructor(number: number, outer: Context | null, options: CallOptions | null) {
     this.number = number;
     if (outer !== null) this.context.attachTo(outer);
-    const onReport: CallOptions['onReport'] =
-      options?.onReport === undefined ? undefined : (...report) => void (this.reports ??= []).push(report);
+    this.inside = new Inside(options?.around);
+    const onReport: CallOptions['onReport'] = (...report) => {
+      if (this.lost !== NONE) return;
+      (this.reports ??= []).push(report);
+      options?.onReport?.(...report);
+    };
     this.options = { ...NO_OPTIONS, ...options, around: this.inside, onReport };
   }
 
@@ -108,8 +118,7 @@ class Launch {
   get meaning(): 'again' | 'refused' | 'final' {
     const { failure, inside } = this;
     if (Object.is(inside.thrown, failure)) return 'final'; // a hook threw
-    const record = inside.failed !== null && Object.is(inside.failed.error, failure) ? inside.failed : null;
-    const { verdict, code } = record?.classification ?? classify(failure);
+    const { verdict, code } = classify(failure);
     if (code === 'COMMIT_UNKNOWN') return 'final';
     if (this.isRefused || isRefusal(failure)) return 'refused';
     return verdict === 'permanent' ? 'final' : 'again';
@@ -120,9 +129,16 @@ class Launch {
     return this.inside.failed?.refused === true && Object.is(this.inside.failed.error, this.failure);
   }
 
-  handOn(to: CallOptions | null): void {
-    for (const inside of toldBy(to)) inside.takeOver(this.inside);
-    for (const report of this.reports ?? []) to?.onReport?.(...report);
+  /** Another one was faster. */
+  lose(reason: unknown): void {
+    this.lost = reason;
+    this.inside.isCut = true;
+  }
+
+  /** Of several, this one has come out. */
+  tellAgain(options: CallOptions | null): void {
+    for (const inside of toldBy(options)) inside.takeOver(this.inside);
+    for (const report of this.reports ?? [NOTHING_REPORTED]) options?.onReport?.(...report);
   }
 }
 
@@ -183,8 +199,7 @@ class HedgedCall extends Timer {
       (value) => this.ended(launch, Object.is(launch.inside.judged, value) ? value : NONE, value),
       (error: unknown) => this.ended(launch, error, undefined),
     );
-    if (this.afterMs < Infinity && this.reason === NONE && this.launches.length < this.most)
-      clock.start(this, this.afterMs);
+    if (this.afterMs < Infinity && this.launches.length < this.most) clock.start(this, this.afterMs);
   }
 
   override fire(): void {
@@ -259,14 +274,14 @@ class HedgedCall extends Timer {
 
   private giveUp(chosen: Launch): void {
     const { failure } = chosen;
-    for (const other of this.launches) if (other !== chosen && other.failure !== NONE) this.keep(other, failure);
+    for (const other of this.launches) if (other.failure !== NONE) this.keep(other, failure);
     this.decide(chosen);
     if (chosen.isJudged) this.resolve(failure);
     else this.reject(failure);
     this.loseOthers(failure);
   }
 
-  /** What another launch failed with, beside what comes out. */
+  /** What a launch failed with, beside what comes out. */
   private keep(other: Launch, chosen: unknown): void {
     const { name } = this.options ?? NO_OPTIONS;
     if (other.failure === this.reason || Object.is(other.failure, chosen)) return;
@@ -279,7 +294,7 @@ class HedgedCall extends Timer {
     this.isDecided = true;
     this.leave();
     this.link?.leave();
-    chosen.handOn(this.options);
+    if (this.launches.length > 1) chosen.tellAgain(this.options);
   }
 
   private loseOthers(result: unknown): void {
@@ -288,7 +303,7 @@ class HedgedCall extends Timer {
     const lost = new DOMException('Another launch of the hedge came first', 'AbortError');
     const losers = this.launches.filter(({ inFlight }) => inFlight);
     for (const launch of losers) {
-      launch.lost = lost;
+      launch.lose(lost);
       launch.release = leaveRunning(this.outer?.inForce);
     }
     for (const launch of losers) launch.context.cancel(lost);
@@ -302,7 +317,7 @@ class HedgedCall extends Timer {
     const isAbort = !ok && !isJudged && (chainHolds(failure, launch.lost) || Object.is(failure, this.reason));
     if (hedgeLate.observed && !isAbort)
       hedgeLate.emit({ name, launch: launch.number, ok, value, error: ok ? undefined : failure });
-    if ((ok || isJudged) && !Object.is(value, this.result)) dispose(name, value);
+    if (!Object.is(value, this.result)) dispose(name, value);
   }
 }
 

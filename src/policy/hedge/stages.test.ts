@@ -41,6 +41,7 @@ const LAYERS: Record<string, () => Policy<unknown>> = {
   hardTimeout: () => timeout(40, { grace: 0 }),
   retry: () => retry({ attempts: 3, backoff: constant(10) }),
   retryRefused: () => retry({ attempts: 3, backoff: constant(7), retryOn: ['CIRCUIT_OPEN', 'BULKHEAD_FULL', 'E'] }),
+  retryWithin: () => retry({ attempts: 4, backoff: constant(10), maxElapsed: 35 }),
   breaker: () => breaker({ failures: 2, cooldown: 30 }),
   bulkhead: () => bulkhead({ limit: 1, queue: 1 }),
   fullBulkhead: () => bulkhead({ limit: 1 }),

@@ -25,22 +25,18 @@ export class Inside {
   failed: AttemptRecord | null = null;
   /** That of the middleware around this one. */
   readonly around: Inside | undefined;
-  /**
-   * Whoever has it decides what of it comes out of the stages around: a layer that runs what is inside it more than once. Those are not told before,
-   * and of what did not come out they never are.
-   */
-  readonly decides: boolean;
+  /** What comes out of it comes out of nothing around it any more: a multiplier has taken what another run came to. */
+  isCut = false;
 
-  constructor(around?: Inside, decides = false) {
+  constructor(around?: Inside) {
     this.around = around;
-    this.decides = decides;
   }
 
   /** What came out there comes out here. */
-  takeOver(decided: Inside): void {
-    this.thrown = decided.thrown;
-    this.judged = decided.judged;
-    this.failed = decided.failed;
+  takeOver(inside: Inside): void {
+    this.thrown = inside.thrown;
+    this.judged = inside.judged;
+    this.failed = inside.failed;
   }
 
   /** A body there was abandoned. */
@@ -80,7 +76,7 @@ export function toldBy(options: CallOptions | null): Inside[] {
   const told: Inside[] = [];
   for (let inside = options?.around; inside !== undefined; inside = inside.around) {
     told.push(inside);
-    if (inside.decides) return told;
+    if (inside.isCut) return told;
   }
   const outer = options?.outer?.inside ?? null;
   return outer === null ? told : [...told, outer];
