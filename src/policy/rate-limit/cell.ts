@@ -119,6 +119,11 @@ export class RateLimitCell {
     return Math.max(0, (this.capacity - this.levelAt(nowMs)) / this.token);
   }
 
+  /** Nobody waits, and nothing is used. */
+  isAtRest(nowMs: number): boolean {
+    return this.waiting === 0 && this.levelAt(nowMs) === 0;
+  }
+
   snapshot(nowMs: number): RateLimitSnapshot {
     return { version: 1, used: Math.min(this.levelAt(nowMs), this.capacity) / this.token };
   }

@@ -166,7 +166,7 @@ class RateLimitGate implements Gate {
   }
 
   isAtRest(): boolean {
-    return this.cell.waiting === 0 && this.cell.tokensAt(clock.now()) === this.settings.burst;
+    return this.cell.isAtRest(clock.now());
   }
 }
 
