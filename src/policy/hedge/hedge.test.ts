@@ -508,6 +508,17 @@ describe('P11.3 when all have failed', () => {
     });
   });
 
+  test('nor of a loser that ends before anybody looks', async () => {
+    await inTime(async (time) => {
+      const nothing = layer({ name: 'nothing', run: (next) => next() });
+      const between = [nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing];
+      const made = policy(...between, hedged(), retry({ attempts: 2, budget: false }));
+      const outcome = made.settle(answers([after('1h', 'slow'), after(5, 'fast')]));
+      await time.runAll();
+      expect(await outcome).toMatchObject({ ok: true, value: 'fast', attempts: [], stoppedBy: undefined });
+    });
+  });
+
   test('nor what another launch went through, when a layer answers before the retry', async () => {
     let asked = 0;
     const cached = layer({ name: 'cached', run: (next) => (asked++ === 0 ? next() : 'cached') });
