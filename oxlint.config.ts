@@ -78,6 +78,19 @@ function nodeless(layer: string): Pattern[] {
   return [{ regex: '^node:', message: 'The core runs in browsers and workers: no module of Node.' }];
 }
 
+/** `standard` puts the layers together. After `importDirection`, whose override it replaces for this folder: it may import its siblings besides. */
+const standard = restrict(
+  ['src/policy/standard/*.ts'],
+  [
+    ...forbid(
+      '\\.\\./\\.\\./',
+      layers.slice(layers.indexOf('policy') + 1),
+      'src/policy imports only what stands before it.',
+    ),
+    ...nodeless('policy'),
+  ],
+);
+
 const frontDoor = restrict(
   ['src/index.ts'],
   [
@@ -119,6 +132,7 @@ export default defineConfig({
   },
   overrides: [
     ...importDirection,
+    standard,
     frontDoor,
     {
       // Tests look at everything.

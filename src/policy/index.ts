@@ -13,9 +13,10 @@
  *   layer/      one's own
  *   per-key/    one for each host or tenant
  *   resilient/  as a decorator
+ *   standard/   the usual layers in the usual order
  *
- * Each layer's folder has its options and contract, its pure cell if it decides something, its events and its error. Layers do not know each other;
- * a policy knows them by the interface in `run/layer` alone, so a bundle carries only those that it uses.
+ * Each layer's folder has its options and contract, its pure cell if it decides something, its events and its error. Layers do not know each other, and only `standard`
+ * knows them; a policy knows them by the interface in `run/layer` alone, so a bundle carries only those that it uses.
  */
 export { abandoned } from './run/abandoned.ts';
 export { attemptsOf, explain, stoppedBy, type AttemptReport, type StoppedBy } from './run/history.ts';
@@ -59,4 +60,5 @@ export type { HedgeEvents, HedgeLateEvent, HedgeLaunchedEvent, HedgeWonEvent } f
 export { layer, type LayerOptions } from './layer/layer.ts';
 export { perKey, type PerKey, type PerKeyOptions } from './per-key/per-key.ts';
 export type { PerKeyEvents, PerKeyFullEvent } from './per-key/events.ts';
+export { standard, type StandardFallback, type StandardOptions, type StandardTimeout } from './standard/standard.ts';
 export { resilient, type Resilient } from './resilient/resilient.ts';

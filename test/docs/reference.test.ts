@@ -35,6 +35,7 @@ describe('docs/reference/options.md', () => {
     ['bulkhead', 'src/policy/bulkhead/bulkhead.ts', 'BulkheadOptions'],
     ['hedge', 'src/policy/hedge/hedge.ts', 'HedgeOptions'],
     ['perKey', 'src/policy/per-key/per-key.ts', 'PerKeyOptions'],
+    ['standard', 'src/policy/standard/standard.ts', 'StandardOptions'],
     ['layer', 'src/policy/layer/layer.ts', 'LayerOptions'],
     ['runMain', 'src/node/run-main.ts', 'MainOptions'],
     ['virtualTime', 'src/testing/virtual-time.ts', 'VirtualTimeOptions'],

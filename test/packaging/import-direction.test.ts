@@ -38,6 +38,7 @@ test('imports of what stands before are let through', async () => {
     'src/policy/run/run.ts': uses('../../scope/scope.ts'),
     'src/policy/retry/retry.ts': uses('../run/run.ts'),
     'src/policy/breaker/breaker.ts': uses('../run/run.ts'),
+    'src/policy/standard/standard.ts': uses('../retry/retry.ts'),
     'src/policy/index.ts': `export * from './retry/retry.ts';\n`,
     'src/node/run-main.ts': `import process from 'node:process';\nprocess.exitCode = 0;\n${uses('../scope/scope.ts')}`,
     'src/events.ts': uses('./scope/scope.ts'),
@@ -56,6 +57,12 @@ test.each([
   ['the front door, from inside', 'src/testing/kit.ts', '../index.ts'],
   ['a subpath, from the front door', 'src/index.ts', './testing/kit.ts'],
   ['another policy', 'src/policy/retry/retry.ts', '../breaker/breaker.ts'],
+  [
+    'what stands later, from where the layers are put together',
+    'src/policy/standard/standard.ts',
+    '../../testing/kit.ts',
+  ],
+  ['where they are put together, from a layer', 'src/policy/retry/retry.ts', '../standard/standard.ts'],
   ['a module of Node, in the core', 'src/foundation/clock.ts', 'node:timers'],
   ['the package by its name', 'src/node/run-main.ts', 'holdfast'],
   ['a test', 'src/scope/scope.ts', './scope.test.ts'],
@@ -63,6 +70,7 @@ test.each([
 ])('refused: %s', async (what, path, imported) => {
   const said = await lint(`wrong-${what.replace(/\W+/g, '-')}`, {
     'src/policy/breaker/breaker.ts': value,
+    'src/policy/standard/standard.ts': value,
     [path]: what.startsWith('a type') ? `export type { Scope } from '${imported}';\n` : uses(imported),
   });
   expect(said).toContain('no-restricted-imports');

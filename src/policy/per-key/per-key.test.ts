@@ -26,7 +26,7 @@ const keysOf = <K>(all: PerKey<K, Policy<unknown>>): K[] => [...all].map(([key])
 
 describe('P12.1 perKey', () => {
   test('makes the policy of a key when it is first asked for, and gives the same one from then on', () => {
-    const make = vi.fn((host: string) => policy(retry(), breaker({ name: host })));
+    const make = vi.fn<(host: string) => Policy>((host) => policy(retry(), breaker({ name: host })));
     const hosts = perKey(make);
     const a = hosts.get('a');
     expect(hosts.get('b')).not.toBe(a);
