@@ -32,6 +32,7 @@ const EVENTS = [
   'breaker:transition',
   'breaker:refused',
   'bulkhead:refused',
+  'rate-limit:refused',
   'fallback:used',
   'hedge:launched',
   'hedge:won',

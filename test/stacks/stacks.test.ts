@@ -21,7 +21,7 @@ const SCRIPTS = 2_000;
 test(`policies do what the rules say in ${SCRIPTS} random stacks (seed ${SEED})`, { timeout: 120_000 }, async () => {
   const { finding, compared } = await compare(SEED, 0, SCRIPTS);
   if (finding) expect.fail(report(SEED, finding));
-  expect(compared).toBeGreaterThan(0.99 * SCRIPTS);
+  expect(compared).toBeGreaterThan(0.98 * SCRIPTS); // what the rules leave open is not compared (reference.ts)
 });
 
 test.each(Object.entries(known))('the reference knows what `classify` says of the kind %s', (kind, what) => {
