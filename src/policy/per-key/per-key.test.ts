@@ -9,6 +9,7 @@ import {
   fallback,
   perKey,
   policy,
+  rateLimit,
   retry,
   scope,
   timeout,
@@ -176,6 +177,18 @@ describe('P12.3 is never let go while it is not at rest:', () => {
       expect(isKept(all, made)).toBe(true);
       await time.runAll();
       await Promise.all(calls);
+      expect(isKept(all, made)).toBe(false);
+    });
+  });
+
+  test('a rate limit, until nothing of it is used up', async () => {
+    await virtualTime(async (time) => {
+      const all = perKey((_key: string) => rateLimit({ limit: 10, per: '1s' }), { max: 5 });
+      const made = all.get('limited');
+      await Promise.all([made.run(() => 1), made.run(() => 1)]);
+      await time.advance(199);
+      expect(isKept(all, made)).toBe(true);
+      await time.advance(1);
       expect(isKept(all, made)).toBe(false);
     });
   });

@@ -67,8 +67,8 @@ export interface Gate extends Described {
   decided(attempt: Attempt, failed: AttemptRecord | null): void;
   /** The work of the attempt has ended, which may be long after. */
   release(): void;
-  /** Nobody would notice if another one, made anew, stood in its place [it has no state]. */
-  isAtRest?(): boolean;
+  /** Nothing is under way in it, and it would not refuse what another one, made anew, would let in. */
+  isAtRest(): boolean;
 }
 
 /** Runs around the layers inside it, in a scope of its own. */

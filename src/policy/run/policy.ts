@@ -47,10 +47,10 @@ export class Policy<out F = never> {
     if (this.counted === null) this.stage = this.counted = new CountedStage(this.stage);
   }
 
-  /** @internal No call is under way, and nobody would notice if each of its gates were made anew. */
+  /** @internal No call is under way, and its gates are at rest. */
   get isAtRest(): boolean {
     if (this.counted !== null && this.counted.calls > 0) return false;
-    return this.layers.every((layer) => layer.kind !== 'gate' || layer.isAtRest?.() !== false);
+    return this.layers.every((layer) => layer.kind !== 'gate' || layer.isAtRest());
   }
 
   /**
