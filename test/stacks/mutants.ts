@@ -133,8 +133,8 @@ export const mutants: readonly Mutant[] = [
     name: 'false-warns-too',
     rule: 'P3.10',
     file: decide,
-    find: 'this.idempotent(call) === undefined && !this.warned',
-    replace: 'this.idempotent(call) !== true && !this.warned',
+    find: 'this.idempotent(call) === undefined',
+    replace: 'this.idempotent(call) !== true',
   },
   {
     name: 'token-of-a-refused-retry-lost',
