@@ -7,6 +7,7 @@
  *   --only INDEX     one script, with both traces
  *   --workers N      processes beside each other [1]
  *   --progress       a line every second
+ *   --orders N       not random ones, but every order of N layers under every fault (`orders.ts`), from --from
  *   --mutant NAME    changes the source before (`mutants.ts`): there must be a difference, which is not shrunk
  */
 import { fork } from 'node:child_process';
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     workers: { type: 'string', default: '1' },
     progress: { type: 'boolean', default: false },
+    orders: { type: 'string' },
     mutant: { type: 'string' },
   },
 });
@@ -36,6 +38,7 @@ if (values.mutant !== undefined) {
 // After that: what they import may be changed.
 const { check } = await import('./check.ts');
 const { generate } = await import('./generate.ts');
+const { orders } = await import('./orders.ts');
 const { compare, report } = await import('./stacks.ts');
 const { both } = await import('./trace.ts');
 
@@ -45,6 +48,7 @@ const programs = count('programs', values.programs, 1);
 const workers = count('workers', values.workers, 1);
 
 if (values.mutant !== undefined) await findMutant();
+else if (values.orders !== undefined) await allOrders(count('orders', values.orders, 1));
 else if (values.only !== undefined) await only(count('only', values.only, 0));
 else if (workers > 1) await manage();
 else await work();
@@ -69,6 +73,20 @@ async function findMutant(): Promise<void> {
   }
   console.log(`not found in ${programs} scripts`);
   process.exitCode = 1;
+}
+
+async function allOrders(length: number): Promise<void> {
+  let compared = 0;
+  for (const { title, script } of orders(length).drop(from).take(programs)) {
+    const verdict = await check(script);
+    if ('same' in verdict) compared++;
+    if (!('differs' in verdict)) continue;
+    const { what, expected, actual } = verdict.differs;
+    console.log(`Difference (${what}): ${title}\n${both(expected, actual, ['rules  ', 'policy '])}`);
+    process.exitCode = 1;
+    return;
+  }
+  console.log(`${compared} scripts compared. No difference.`);
 }
 
 async function only(index: number): Promise<void> {
