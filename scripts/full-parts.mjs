@@ -248,6 +248,18 @@ const stacks = random({
   count: 'programs',
 });
 
+const orders = random({
+  name: 'stacks-orders',
+  what: 'every order of four layers, under every fault, against the reference of their rules',
+  unit: 'scripts',
+  inputs: ['src', 'test/stacks', 'package-lock.json'],
+  full: 36_288,
+  stepSize: 6_048,
+  file: ['test', 'stacks', 'main.ts'],
+  args: ['--orders', '4'],
+  count: 'programs',
+});
+
 const interleavings = random({
   name: 'interleavings',
   what: 'random interleavings of up to five calls of one policy against its rules',
@@ -306,6 +318,7 @@ const cellsEnumerate = {
 export const parts = [
   ...fuzz,
   stacks,
+  orders,
   interleavings,
   cellsFuzz,
   cellsEnumerate,
