@@ -8,12 +8,14 @@ import { BudgetCell } from '../../src/budget/cell.ts';
 import { BreakerCell, type Effect } from '../../src/policy/breaker/cell.ts';
 import { BulkheadCell } from '../../src/policy/bulkhead/cell.ts';
 import { LatencyCell } from '../../src/policy/hedge/cell.ts';
+import { RateLimitCell } from '../../src/policy/rate-limit/cell.ts';
 import { someBackoff } from './backoff.ts';
 import { BreakerWorld } from './breaker.ts';
 import { BudgetWorld } from './budget.ts';
 import { BulkheadWorld } from './bulkhead.ts';
 import { BREAKER, enumerate, SUBJECTS } from './enumerate.ts';
 import { EPISODE, fuzz, replay, type Makers } from './fuzz.ts';
+import { RateLimitWorld } from './rate-limit.ts';
 
 const SEED = process.env['HOLDFAST_SEED'] ?? 'holdfast';
 const DEPTH = 9;
@@ -156,6 +158,53 @@ const BROKEN: Record<string, Makers> = {
         override restore(): void {}
       })(it),
   },
+  'P10.1: one more at once': { rateLimit: (it) => new RateLimitCell({ ...it, burst: it.burst + 1 }) },
+  'P10.1: a hundredth more in that time': { rateLimit: (it) => new RateLimitCell({ ...it, limit: 1.01 * it.limit }) },
+  'P10.1: a hundredth less in that time': { rateLimit: (it) => new RateLimitCell({ ...it, limit: 0.99 * it.limit }) },
+  'P10.2: what is not let in is used all the same': {
+    rateLimit: (it) =>
+      new (class extends RateLimitCell {
+        override enter(weight: number, nowMs: number): number {
+          const waitMs = super.enter(weight, nowMs);
+          if (waitMs > 0) this.take(weight);
+          return waitMs;
+        }
+      })(it),
+  },
+  'P10.3: a millisecond too early': {
+    rateLimit: (it) =>
+      new (class extends RateLimitCell {
+        override enter(weight: number, nowMs: number): number {
+          const waitMs = super.enter(weight, nowMs);
+          return waitMs > 1 ? waitMs - 1 : waitMs;
+        }
+      })(it),
+  },
+  'P10.4: a light one overtakes': {
+    rateLimit: (it) =>
+      new (class extends RateLimitCell {
+        override join(): void {
+          this.waiting++;
+        }
+        override leave(): void {
+          this.waiting--;
+        }
+      })(it),
+  },
+  'P10.5: who gives up keeps its place': {
+    rateLimit: (it) =>
+      new (class extends RateLimitCell {
+        override leave(): void {
+          this.waiting--;
+        }
+      })(it),
+  },
+  'P10.7: a restart forgets': {
+    rateLimit: (it) =>
+      new (class extends RateLimitCell {
+        override restore(): void {}
+      })(it),
+  },
   'P11.8: a higher percentile': { latency: (percentile) => new LatencyCell(percentile + 0.5) },
   'P11.8: a coarser answer': {
     latency: (percentile) =>
@@ -207,6 +256,13 @@ test('the enumeration finds cells that break a rule', () => {
     () => new BulkheadWorld({ limit: 1, queue: 1 }, 3, (it) => new BulkheadCell({ ...it, queue: 2 })),
     () =>
       new BudgetWorld({ ratio: 1, initial: 1, cap: 2, trickle: 0 }, 3, (it) => new BudgetCell({ ...it, ratio: 1.1 })),
+    () =>
+      new RateLimitWorld(
+        { limit: 1, perMs: 2, burst: 2 },
+        0,
+        3,
+        (it) => new RateLimitCell({ ...it, burst: it.burst + 1 }),
+      ),
   ];
   for (const make of worlds) expect(() => enumerate(make, DEPTH)).toThrow(/^after /);
 });
@@ -226,6 +282,6 @@ test('each event is told of, if somebody wants to see them', () => {
   const events: string[] = [];
   fuzz({ seed: SEED, events: EPISODE, tell: (event) => events.push(event) });
   expect(new Set(events.map((event) => event.split(':')[0]))).toEqual(
-    new Set(['breaker', 'bulkhead', 'budget', 'backoff', 'latency']),
+    new Set(['breaker', 'bulkhead', 'budget', 'backoff', 'latency', 'rateLimit']),
   );
 });

@@ -4,7 +4,8 @@
  * The alphabet of a world is what its `moves` gives: what three clients can do, time (one step), a restart through a saved snapshot,
  * another clock, and for the breaker `isolate` and `reset`. The hash of a state is its snapshot, which is all that a cell decides by,
  * and what the clients hold: for the breaker which tickets still count, and how old a probe is; for the bulkhead how many work and
- * wait, and how long the interval lasts that is being measured; for the budget its tokens, and what the retries may still come to.
+ * wait, and how long the interval lasts that is being measured; for the budget its tokens, and what the retries may still come to; for
+ * the rate limit what is used, and what those weigh who wait.
  * Clients have no names: states that differ only in who is who are one.
  *
  * That the hash forgets nothing that matters is tried too: where a state is reached again by another way, what can follow is compared
@@ -16,6 +17,7 @@ import type { BreakerSettings } from '../../src/policy/breaker/cell.ts';
 import { BreakerWorld } from './breaker.ts';
 import { BudgetWorld } from './budget.ts';
 import { BulkheadWorld } from './bulkhead.ts';
+import { RateLimitWorld } from './rate-limit.ts';
 import { broken, type World } from './world.ts';
 
 const CLIENTS = 3;
@@ -46,6 +48,11 @@ export const SUBJECTS: Readonly<Record<string, () => World>> = {
   'bulkhead: 2 permits, 1 place': () => new BulkheadWorld({ limit: 2, queue: 1 }, CLIENTS),
   'bulkhead: 1 permit, no queue': () => new BulkheadWorld({ limit: 1, queue: 0 }, CLIENTS),
   budget: () => new BudgetWorld({ ratio: 0.2, initial: 1, cap: 3, trickle: 1 }, CLIENTS),
+  'rateLimit: 2 in 7 ms, 3 at once, nobody waits': () =>
+    new RateLimitWorld({ limit: 2, perMs: 7, burst: 3 }, 0, CLIENTS),
+  'rateLimit: 1 in 2 ms, 3 at once, wait 6 ms': () => new RateLimitWorld({ limit: 1, perMs: 2, burst: 3 }, 6, CLIENTS),
+  'rateLimit: 3 in 4 ms, 2 at once, wait for ever': () =>
+    new RateLimitWorld({ limit: 3, perMs: 4, burst: 2 }, Infinity, CLIENTS),
 };
 
 export interface Enumerated {

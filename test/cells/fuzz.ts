@@ -1,5 +1,5 @@
 /**
- * Random events through all five cells, each beside its model, in episodes of 4000: an episode has worlds with settings of its own, and
+ * Random events through all six cells, each beside its model, in episodes of 4000: an episode has worlds with settings of its own, and
  * a stream of random numbers that comes from the seed and its index, so that any of them can be played alone.
  *
  * Times are whole milliseconds, and settings have few decimals: so models are exact, and what differs is a fault. Not covered:
@@ -9,12 +9,14 @@ import type { BudgetCell, BudgetSettings } from '../../src/budget/cell.ts';
 import type { BreakerCell, BreakerSettings, Effect } from '../../src/policy/breaker/cell.ts';
 import type { BulkheadCell, BulkheadSettings } from '../../src/policy/bulkhead/cell.ts';
 import type { LatencyCell } from '../../src/policy/hedge/cell.ts';
+import type { RateLimitCell, RateLimitSettings } from '../../src/policy/rate-limit/cell.ts';
 import { Random } from '../fuzz/random.ts';
 import { BackoffWorld, someBackoff, type BackoffCase } from './backoff.ts';
 import { BreakerWorld } from './breaker.ts';
 import { BudgetWorld } from './budget.ts';
 import { BulkheadWorld } from './bulkhead.ts';
 import { LatencyWorld } from './latency.ts';
+import { RateLimitWorld } from './rate-limit.ts';
 
 export const EPISODE = 4000;
 
@@ -25,6 +27,7 @@ export interface Makers {
   readonly budget?: (settings: BudgetSettings) => BudgetCell;
   readonly backoff?: (random: Random) => BackoffCase;
   readonly latency?: (percentile: number) => LatencyCell;
+  readonly rateLimit?: (settings: RateLimitSettings) => RateLimitCell;
 }
 
 export interface FuzzOptions {
@@ -73,6 +76,8 @@ class Episode {
   private readonly budget: BudgetWorld;
   private readonly backoff: BackoffWorld;
   private readonly latency: LatencyWorld;
+  private readonly rateLimit: RateLimitWorld;
+  private readonly rate: RateLimitSettings;
   /** Of a hundred calls of the breaker: how many fail. */
   private readonly failing: number;
   private readonly slow: number;
@@ -94,24 +99,27 @@ class Episode {
       random.chance(0.3) ? 1 + random.below(985) / 10 : random.pick([50, 95, 99, 99.5]),
       makers.latency,
     );
+    this.rate = someRateLimit(random);
+    this.rateLimit = new RateLimitWorld(this.rate, random.pick([0, 20, 200, Infinity]), 8, makers.rateLimit);
     // Half of the episodes are healthy: a breaker that opens forgets what it had counted.
     this.failing = random.below(random.chance(0.5) ? 15 : 101);
     this.slow = random.below(101);
     this.impatient = random.below(50);
     this.tickMs = 1 + random.below(30);
     if (!tell) return;
-    const { breaker, budget, backoff, latency } = this;
-    const worlds = { breaker, bulkhead: this.bulkhead, budget, backoff, latency };
+    const { breaker, budget, backoff, latency, rateLimit } = this;
+    const worlds = { breaker, bulkhead: this.bulkhead, budget, backoff, latency, rateLimit };
     for (const [name, world] of Object.entries(worlds)) world.tell = (event) => tell(`${name}: ${event}`);
   }
 
   next(): void {
     const { random } = this;
-    const pick = random.below(5);
+    const pick = random.below(6);
     if (pick === 0) this.breakerEvent(random.below(400));
     else if (pick === 1) this.bulkheadEvent(random.below(400));
     else if (pick === 2) this.budgetEvent(random.below(400));
     else if (pick === 3) this.latencyEvent(random.below(100));
+    else if (pick === 4) this.rateLimitEvent(random.below(400));
     else if (random.chance(0.1)) this.backoff.succeed();
     else this.backoff.fail(random.chance(0.05) ? random.below(10_000) : 0, random.next());
   }
@@ -152,6 +160,17 @@ class Episode {
       else if (doing === 'working') bulkhead.leave(client);
       else if (random.below(100) < this.impatient) bulkhead.abandon(client);
     }
+  }
+
+  private rateLimitEvent(draw: number): void {
+    const { rateLimit, random, rate } = this;
+    if (draw === 0) rateLimit.restart();
+    else if (draw === 1) rateLimit.swapClock();
+    else if (draw < 10) rateLimit.tick(random.below(10 * rate.perMs));
+    else if (draw < 30) rateLimit.look();
+    else if (draw < 150) rateLimit.tick(random.below(this.tickMs));
+    else if (random.below(100) >= this.impatient) rateLimit.enter(random.below(rate.burst + 1));
+    else if (rateLimit.queue.length > 0) rateLimit.leave(random.below(rateLimit.queue.length));
   }
 
   private latencyEvent(draw: number): void {
@@ -212,5 +231,13 @@ function someBudget(random: Random): BudgetSettings {
     initial: random.below(cap + 1),
     ratio: random.pick([0, 0.001, 0.1, 0.2, 0.3, 0.7, 1, 2.5]),
     trickle: random.pick([0, 1, 2, 5]),
+  };
+}
+
+function someRateLimit(random: Random): RateLimitSettings {
+  return {
+    limit: 1 + random.below(random.chance(0.3) ? 100 : 5),
+    perMs: 1 + random.below(random.chance(0.3) ? 1000 : 30),
+    burst: 1 + random.below(6),
   };
 }
