@@ -1,6 +1,8 @@
 /** What a bulkhead does not even look at, and what its refusals of options say. */
 import { expect, test, vi } from 'vitest';
-import { attemptsOf, bulkhead, type BulkheadOptions } from '../../index.ts';
+import { attemptsOf, bulkhead, scope, TimeoutError, type BulkheadOptions } from '../../index.ts';
+import { clock } from '../../foundation/index.ts';
+import { virtualTime } from '../../testing/index.ts';
 import { errorOf } from '../../../test/settle.ts';
 
 test('who finds the queue full is not asked for a priority', async () => {
@@ -26,6 +28,26 @@ test('nobody asks when an attempt began that did not wait', async () => {
     ),
   );
   expect(attemptsOf(error)).toMatchObject([{ startedAt: null, durationMs: null }]);
+});
+
+test('P7.5: while nobody knows how long work takes, a deadline that has passed unnoticed refuses nobody', async () => {
+  await virtualTime(async (time) => {
+    const gate = bulkhead({ limit: 1, queue: 1 });
+    const holder = gate.run((s) => s.sleep(100));
+    const overdue = errorOf(
+      scope({ timeout: 10 }, (s) => {
+        // A thread that was held up: the time has passed, and the timer has not fired yet.
+        const busy = vi.spyOn(clock, 'now').mockReturnValue(clock.now() + 20);
+        const waiter = gate.run(() => expect.fail('ran'), { signal: s });
+        busy.mockRestore();
+        expect(gate.waiting).toBe(1);
+        return waiter;
+      }),
+    );
+    await time.runAll();
+    expect(await overdue).toBeInstanceOf(TimeoutError);
+    await holder;
+  });
 });
 
 test.each<[BulkheadOptions, option: string, expected: string]>([
