@@ -1,7 +1,7 @@
 /** The event of budgets. */
 import { EventType, type HoldfastEvent } from '../foundation/index.ts';
 
-/** A retry was not made, because the budget `name` was empty. */
+/** A retry, or an extra launch of a hedge, was not made, because the budget `name` was empty. */
 export interface BudgetEmptyEvent extends HoldfastEvent {
   readonly event: 'budget:empty';
 }
