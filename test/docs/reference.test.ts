@@ -33,6 +33,7 @@ describe('docs/reference/options.md', () => {
     ['timeout', 'src/policy/timeout/timeout.ts', 'TimeoutOptions'],
     ['breaker', 'src/policy/breaker/breaker.ts', 'BreakerOptions'],
     ['bulkhead', 'src/policy/bulkhead/bulkhead.ts', 'BulkheadOptions'],
+    ['rateLimit', 'src/policy/rate-limit/rate-limit.ts', 'RateLimitOptions'],
     ['hedge', 'src/policy/hedge/hedge.ts', 'HedgeOptions'],
     ['perKey', 'src/policy/per-key/per-key.ts', 'PerKeyOptions'],
     ['standard', 'src/policy/standard/standard.ts', 'StandardOptions'],

@@ -59,7 +59,7 @@ export class Policy<out F = never> {
    * @param op what to run; its scope `s` has the signal, the deadline, and takes what it defers
    * @returns what `op` returned, or a fallback gave
    * @throws the last attempt's own error, unchanged (`attemptsOf(error)` has the history, `stoppedBy(error)` the reason); the caller's
-   * reason, when they cancelled; `TimeoutError`, `CircuitOpenError`, `BulkheadFullError` when a layer decided so
+   * reason, when they cancelled; `TimeoutError`, `CircuitOpenError`, `BulkheadFullError`, `RateLimitedError` when a layer decided so
    * @example
    * await retry({ attempts: 3, backoff: constant(0) }).run((s) => `attempt ${s.attempt}`); // 'attempt 1'
    */

@@ -156,7 +156,7 @@ export function compile(layers: readonly Layer[]): Stage {
       layer.kind !== 'gate' || rest.indexOf(layer) === place,
       'policy',
       layer,
-      'each breaker and bulkhead once: inside itself it would wait for itself',
+      'each breaker, bulkhead and rateLimit once: inside itself it would wait for itself, or count twice',
     );
     checkOption(
       layer.kind !== 'judge',

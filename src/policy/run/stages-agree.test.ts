@@ -309,7 +309,7 @@ test('P1.6 an error is not disposed of, disposable or not: it is no result', asy
 
 test('P1.1 the message about a breaker that stands twice says what is allowed', () => {
   const gate = breaker();
-  expect(() => policy(gate, retry(), gate)).toThrow(/each breaker and bulkhead once/);
+  expect(() => policy(gate, retry(), gate)).toThrow(/each breaker, bulkhead and rateLimit once/);
 });
 
 test('P2.3 a result that is the very error of a timeout gives way to the caller’s reason, as if it had been thrown', async () => {
