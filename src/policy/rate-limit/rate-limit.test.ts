@@ -78,7 +78,7 @@ async function timesOf(calls: Policy<unknown>, count: number, time: VirtualTime)
 const weightKey = contextKey<number>('weight');
 
 /** A call that weighs so much. */
-const weighing = <T>(weight: number, calls: Policy<unknown>, op: (s: Scope) => T): Promise<unknown> =>
+const weighing = (weight: number, calls: Policy<unknown>, op: (s: Scope) => unknown): Promise<unknown> =>
   scope({ values: [[weightKey, weight]] }, (s) => calls.run(op, { signal: s }));
 
 const byKey = (call: Weighed): number => call.get(weightKey) ?? 1;

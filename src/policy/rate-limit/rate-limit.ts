@@ -115,7 +115,10 @@ class RateLimitGate implements Gate {
     if (waitMs === 0) return undefined;
     // At the deadline itself the timeout, which began before, is first.
     if (waitMs > maxWaitMs || nowMs + waitMs >= attempt.call.deadlineMs) return this.refusal(waitMs);
-    if (dryRun) return void cell.take(weight);
+    if (dryRun) {
+      cell.take(weight);
+      return undefined;
+    }
     cell.join(weight);
     const waiter = new Waiter(attempt, this, weight);
     this.queue.add(waiter);
