@@ -164,6 +164,20 @@ describe('P2.6 settle resolves with an outcome', () => {
     expect(outcome).toMatchObject({ ok: false, error: { code: 'CIRCUIT_OPEN' }, stoppedBy: 'refused' });
   });
 
+  test('of a refusal outside the retry, also when the layers inside have given a result before', async () => {
+    const open = breaker();
+    const repeats = layer({
+      name: 'repeats',
+      run: (next) =>
+        next()
+          .then(() => open.isolate())
+          .then(next),
+    });
+    const remembers = layer({ name: 'remembers', run: () => 'before' });
+    const outcome = await policy(repeats, open, remembers, twice).settle(() => expect.fail('ran'));
+    expect(outcome).toMatchObject({ ok: false, attempts: [{ number: 1, refused: true }], stoppedBy: 'refused' });
+  });
+
   test('of a result that was judged a failure: the result that it is, and why it was the last', async () => {
     const judged = policy(
       twice,
