@@ -47,6 +47,7 @@ const NAMES: Record<keyof EventMap, true> = {
   'breaker:transition': true,
   'breaker:refused': true,
   'bulkhead:refused': true,
+  'bulkhead:limit': true,
   'rate-limit:refused': true,
   'fallback:used': true,
   'hedge:launched': true,

@@ -43,10 +43,17 @@ export { breaker, type Breaker, type BreakerOptions, type BreakerOutcome } from 
 export type { BreakerSnapshot, BreakerState, Effect } from './breaker/cell.ts';
 export { CircuitOpenError } from './breaker/circuit-open-error.ts';
 export type { BreakerEvents, BreakerRefusedEvent, BreakerTransitionEvent } from './breaker/events.ts';
-export { bulkhead, type Bulkhead, type BulkheadOptions, type Waiting } from './bulkhead/bulkhead.ts';
+export {
+  bulkhead,
+  type AdaptiveOptions,
+  type Bulkhead,
+  type BulkheadOptions,
+  type Waiting,
+} from './bulkhead/bulkhead.ts';
 export { BulkheadFullError, type BulkheadRefusal } from './bulkhead/bulkhead-full-error.ts';
+export type { AdaptiveAlgorithm, AdaptiveSnapshot } from './bulkhead/adaptive.ts';
 export type { BulkheadSnapshot } from './bulkhead/cell.ts';
-export type { BulkheadEvents, BulkheadRefusedEvent } from './bulkhead/events.ts';
+export type { BulkheadEvents, BulkheadLimitEvent, BulkheadRefusedEvent } from './bulkhead/events.ts';
 export { rateLimit, type RateLimit, type RateLimitOptions, type Weighed } from './rate-limit/rate-limit.ts';
 export { RateLimitedError } from './rate-limit/rate-limited-error.ts';
 export type { RateLimitSnapshot } from './rate-limit/cell.ts';

@@ -8,13 +8,14 @@ import {
   rangeOf,
   type Duration,
 } from '../../foundation/index.ts';
-import { NONE, refusePromise } from '../../scope/frame.ts';
+import { refusePromise } from '../../scope/frame.ts';
 import type { Classification } from '../../verdict/index.ts';
 import type { Attempt } from '../run/attempt.ts';
-import { isDeadline, type AttemptRecord } from '../run/history.ts';
+import { effectOf, type Effect } from '../run/effect.ts';
+import type { AttemptRecord } from '../run/history.ts';
 import type { Gate } from '../run/layer.ts';
 import { Policy } from '../run/policy.ts';
-import { BreakerCell, type BreakerSettings, type BreakerSnapshot, type BreakerState, type Effect } from './cell.ts';
+import { BreakerCell, type BreakerSettings, type BreakerSnapshot, type BreakerState } from './cell.ts';
 import { CircuitOpenError } from './circuit-open-error.ts';
 import { breakerRefused, breakerTransition } from './events.ts';
 
@@ -190,7 +191,7 @@ class BreakerGate implements Gate {
   }
 
   private weigh(attempt: Attempt, failed: AttemptRecord | null): void {
-    let effect: Effect = failed === null ? 'success' : this.effectOf(attempt, failed);
+    let effect: Effect = failed === null ? 'success' : effectOf(attempt, failed, this.blameAfterMs);
     try {
       effect = this.judged(effect, failed);
     } finally {
@@ -207,21 +208,6 @@ class BreakerGate implements Gate {
     const known = said === 'success' || said === 'failure' || said === 'neither';
     checkOption(known, 'judge', said, "a function that gives 'success', 'failure', 'neither' or undefined");
     return said;
-  }
-
-  /** P6.6. */
-  private effectOf(attempt: Attempt, failed: AttemptRecord): Effect {
-    if (failed.refused || failed.thrown !== NONE) return 'neither';
-    // Not `attempt.aborted`: its own failure aborts it as well.
-    const { call } = attempt;
-    if (!failed.timedOut && (failed.error === call.reason || call.isOwnTimeout(failed.error))) {
-      if (!isDeadline(failed.error)) return 'neither';
-      return failed.durationMs !== null && failed.durationMs >= this.blameAfterMs ? 'failure' : 'neither';
-    }
-    const { health } = failed.classification;
-    // What a caller has cancelled may end with any error, and the server is not to blame for it.
-    if (health === 'down' && !failed.timedOut && call.reason !== NONE && !isDeadline(call.reason)) return 'neither';
-    return health === 'down' ? 'failure' : health === 'up' ? 'success' : 'neither';
   }
 
   /** A change from outside. */

@@ -30,13 +30,13 @@
  * Sources: the states are Michael Nygard's, "Release It!" (2007); shares of a sliding window, and of slow calls, as in Resilience4j.
  */
 import { checkOption, rangeOf } from '../../foundation/index.ts';
+import type { Effect } from '../run/effect.ts';
+
+export type { Effect };
 
 export type BreakerState = 'closed' | 'open' | 'half-open' | 'isolated';
 
 const STATES: readonly BreakerState[] = ['closed', 'open', 'half-open', 'isolated'];
-
-/** What a result says of the health of what is called (P6.6). */
-export type Effect = 'success' | 'failure' | 'neither';
 
 /** Taken as checked. `ratio` and `slow` need a window: either `windowMs` or `lastCalls`. */
 export interface BreakerSettings {

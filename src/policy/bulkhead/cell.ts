@@ -7,8 +7,11 @@
  *   leave, nobody waits   a permit is free again
  *   leave, someone waits  the permit goes to them: `inFlight` stays, `waiting` − 1
  *   abandonPlace          `waiting` − 1
+ *   resize, larger        the new permits go to who waits: `admitWaiter` for each
+ *   resize, smaller       what is in flight goes on; permits that come back then are no more until `inFlight` = limit
  *
- * Invariants: 0 ≤ inFlight ≤ limit, 0 ≤ waiting ≤ queue, and waiting > 0 only while inFlight = limit: so nobody can overtake a waiter.
+ * Invariants: 0 ≤ inFlight, and ≤ limit but for what was in flight when that became smaller; 0 ≤ waiting ≤ queue; and waiting > 0 only while
+ * inFlight ≥ limit: so nobody can overtake a waiter.
  *
  * What a place costs. While somebody waits every permit is taken, and the queue moves one place at each departure. By Little's law
  * the mean time between departures is then service time ÷ limit, whatever the distribution of service times; so a waiter at place p waits
@@ -17,10 +20,11 @@
  *
  * An interval counts if somebody waited all the time between the two departures; with a free permit in between it would be no measure
  * of the service. Those that began with an empty queue and ended with a waiter are left out too: somebody is more likely to join during
- * a long interval than during a short one, so the average would be too high. The price: a queue that never holds two learns nothing,
- * and refuses nobody for it.
+ * a long interval than during a short one, so the average would be too high. So are those in which the limit changed, or a permit came back that
+ * is no more. The price: a queue that never holds two learns nothing, and refuses nobody for it.
  */
 import { checkOption, rangeOf } from '../../foundation/index.ts';
+import type { AdaptiveSnapshot } from './adaptive.ts';
 
 export interface BulkheadSettings {
   /** From 1. */
@@ -32,6 +36,8 @@ export interface BulkheadSettings {
 /** What was learned. Not the counts: permits belong to work, and waiters to callers, of a process that is gone. */
 export interface BulkheadSnapshot {
   readonly version: 1;
+  /** Of an adaptive one. */
+  readonly adaptive?: AdaptiveSnapshot;
   readonly serviceMs: number;
   /** Of how many intervals that is the average. */
   readonly intervals: number;
@@ -54,7 +60,8 @@ export class BulkheadCell {
   /** When the last departure was; `NaN` when the queue has been empty since. */
   private departedMs = NaN;
 
-  private readonly limit: number;
+  /** `resize` changes it. */
+  limit: number;
   private readonly queue: number;
   /**
    * How many intervals the moving average looks back over: its factor is 1 ÷ this. When `limit` calls begin at once they end at once
@@ -62,13 +69,28 @@ export class BulkheadCell {
    * one would let it swing by half. At least 16: with intervals as irregular as chance makes them (exponential), the standard error
    * is then √(1/31) = 18 %.
    */
-  private readonly remembered: number;
+  private remembered: number;
 
   /** The settings are taken as checked. */
   constructor(settings: BulkheadSettings) {
     this.limit = settings.limit;
     this.queue = settings.queue;
     this.remembered = Math.max(16, 2 * settings.limit);
+  }
+
+  /** Then `admitWaiter` is to be called until it answers false. */
+  resize(limit: number): void {
+    this.limit = limit;
+    this.remembered = Math.max(16, 2 * limit);
+    this.departedMs = NaN;
+  }
+
+  /** True: there is a permit for the first waiter. */
+  admitWaiter(): boolean {
+    if (this.waiting === 0 || this.inFlight >= this.limit) return false;
+    this.inFlight++;
+    this.abandonPlace();
+    return true;
   }
 
   enter(): 'entered' | 'queued' | 'full' {
@@ -83,9 +105,10 @@ export class BulkheadCell {
 
   /** Work has ended. True: its permit goes to the first waiter. `now` is called only then. */
   leave(now: () => number): boolean {
-    if (this.waiting === 0) {
+    if (this.waiting === 0 || this.inFlight > this.limit) {
       this.inFlight--;
       this.departures++;
+      if (this.waiting > 0) this.departedMs = NaN; // the permit is no more
       return false;
     }
     this.handOver(now());
