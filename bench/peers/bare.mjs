@@ -3,6 +3,6 @@ const none = () => undefined;
 
 /** @type {import('./index.mjs').Peer} */
 export const peer = {
-  layers: { retry: none, timeout: none, breaker: none, bulkhead: none, hedge: none },
+  layers: { retry: none, timeout: none, breaker: none, bulkhead: none, rateLimit: none, hedge: none },
   stack: () => (operation) => operation(),
 };

@@ -76,6 +76,18 @@ export const peer = {
         }
       };
     },
+    rateLimit: ({ limit, perMs }) => {
+      let tokens = limit;
+      let lastMs = performance.now();
+      return (next) => async (operation, signal) => {
+        const nowMs = performance.now();
+        tokens = Math.min(limit, tokens + ((nowMs - lastMs) * limit) / perMs);
+        lastMs = nowMs;
+        if (tokens < 1) throw new Error('used up');
+        tokens--;
+        return next(operation, signal);
+      };
+    },
     bulkhead: ({ limit, queue }) => {
       let running = 0;
       const waiting = [];

@@ -21,6 +21,7 @@ export const peer = {
     breaker: ({ failures, cooldownMs, leaseMs = '30s' }) =>
       library.breaker({ failures, cooldown: cooldownMs, probeLease: leaseMs }),
     bulkhead: ({ limit, queue }) => library.bulkhead({ limit, queue }),
+    rateLimit: ({ limit, perMs }) => library.rateLimit({ limit, per: perMs }),
     fallback: ({ use }) => library.fallback((error) => use(error)),
     hedge: ({ ms, percentile }) => library.hedge({ after: ms ?? { percentile }, idempotent: true, ...budgets.off() }),
   },

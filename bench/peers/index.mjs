@@ -12,9 +12,9 @@
 /**
  * `retry`: `attempts` with the first, `delayMs` between them (constant, unless `capMs` says that it grows, with jitter, up to
  * that), `deadlineMs` for all of them. `timeout`: `ms`. `breaker`: opens after `failures` in a row, or the nearest that the
- * peer has, for `cooldownMs`; `leaseMs` for a probe. `bulkhead`: `limit`, `queue`. `fallback`: `use(error)`. `hedge`: another
+ * peer has, for `cooldownMs`; `leaseMs` for a probe. `bulkhead`: `limit`, `queue`. `rateLimit`: `limit` calls in `perMs`. `fallback`: `use(error)`. `hedge`: another
  * call after `ms`, or after a `percentile` of what calls take.
- * @typedef {'retry' | 'timeout' | 'breaker' | 'bulkhead' | 'fallback' | 'hedge'} LayerName
+ * @typedef {'retry' | 'timeout' | 'breaker' | 'bulkhead' | 'rateLimit' | 'fallback' | 'hedge'} LayerName
  * @typedef {Partial<Record<LayerName, object>>} Stack options of each layer, the outermost first
  */
 
@@ -42,6 +42,8 @@ export const peers = {
   'async-retry': () => import('./async-retry.mjs'),
   'p-timeout': () => import('./p-timeout.mjs'),
   'p-limit': () => import('./p-limit.mjs'),
+  bottleneck: () => import('./bottleneck.mjs'),
+  limiter: () => import('./limiter.mjs'),
   'p-timeout, p-retry, opossum, p-limit': () => import('./assembled.mjs'),
 };
 

@@ -28,6 +28,7 @@ export const peer = {
         halfOpenStateMaxDelay: leaseMs,
       }),
     bulkhead: ({ limit, queue }) => new library.Bulkhead({ concurrentSize: limit, queueSize: queue }),
+    rateLimit: ({ limit, perMs }) => new library.Ratelimit({ limitForPeriod: limit, limitPeriod: perMs }),
     // What it calls a fallback gives another error, never a value.
     fallback: ({ use }) => new library.Fallback({ callback: use }),
   },
