@@ -7,6 +7,7 @@ const tests: Record<string, string[]> = {
   budget: ['src/budget/**/*.test.ts', 'src/policy/retry/**/*.test.ts'],
   policy: ['src/policy/**/*.test.ts'],
   'policy/hedge': ['src/policy/hedge/*.test.ts'],
+  'policy/rate-limit': ['src/policy/rate-limit/*.test.ts'],
 };
 
 /** The tests that mutants are run against: quick ones, in one process, without projects, which Stryker's runner wants. */
