@@ -10,7 +10,7 @@ const consumer = inject('consumer');
  * In bytes: minified by rolldown (oxc), compressed by gzip at its best level, which is what most servers send. About 3 % over what
  * docs/decisions/0020-size-of-the-core.md tells: growth is to be seen, and argued for.
  */
-const limits = { scope: 6_400, retry: 17_100, core: 23_600 };
+const limits = { scope: 6_400, retry: 18_700, core: 31_400 };
 
 /** What a bundler makes for a browser of a module of the consumer's. */
 async function bundle(name: string, source: string): Promise<string> {
