@@ -92,6 +92,18 @@ describe('P11.8 the window', () => {
     expectAbout(cell.valueMs(), 1);
   });
 
+  test('asked after every latency it says what a cell says that is asked once', () => {
+    const random = seededRandom(1);
+    const cell = new LatencyCell(90);
+    const latencies: number[] = [];
+    for (let i = 0; i < 3000; i++) {
+      latencies.push((i % 300 < 150 ? 1 : 100) * (1 + random()));
+      cell.record(latencies.at(-1)!);
+      const said = cell.valueMs();
+      if (i % 17 === 0) expect(said).toBe(cellOf(90, latencies.slice(-1000)).valueMs());
+    }
+  });
+
   test('a snapshot never holds more', () => {
     const cell = cellOf(95, times(12_345, 1));
     expect(cell.snapshot().latenciesMs).toHaveLength(1000);
@@ -129,6 +141,8 @@ describe('P11.8 a snapshot', () => {
     expect(cell.valueMs()).toBeUndefined();
     cell.record(10);
     expectAbout(cell.valueMs(), 10);
+    for (let i = 0; i < 10; i++) cell.record(2000);
+    expectAbout(cell.valueMs(), 2000);
   });
 
   test('may hold a latency of 0', () => {
