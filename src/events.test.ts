@@ -32,6 +32,7 @@ const EVENTS = [
   'breaker:transition',
   'breaker:refused',
   'bulkhead:refused',
+  'bulkhead:limit',
   'rate-limit:refused',
   'fallback:used',
   'hedge:launched',
