@@ -70,8 +70,9 @@ export class LatencyCell {
     const place = this.came++ % WINDOW;
     if (this.size < WINDOW) this.size++;
     else this.count(this.ring[place]!, -1);
-    this.ring[place] = Math.min(bucketOf(latencyMs), BUCKETS - 1);
-    this.count(this.ring[place]!, 1);
+    const bucket = Math.min(bucketOf(latencyMs), BUCKETS - 1);
+    this.ring[place] = bucket;
+    this.count(bucket, 1);
   }
 
   /** The percentile, within 2 %. `undefined` while it has seen too little. */
