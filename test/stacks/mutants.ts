@@ -24,6 +24,7 @@ const room = 'policy/bulkhead/cell.ts';
 const queue = 'policy/bulkhead/queue.ts';
 const bulkhead = 'policy/bulkhead/bulkhead.ts';
 const call = 'policy/run/call.ts';
+const effect = 'policy/run/effect.ts';
 const attempt = 'policy/run/attempt.ts';
 const history = 'policy/run/history.ts';
 const stage = 'policy/run/stage.ts';
@@ -147,7 +148,7 @@ export const mutants: readonly Mutant[] = [
     name: 'token-of-an-aborted-wait-lost',
     rule: 'P3.9',
     file: call,
-    find: `    this.stage.retry?.giveBack();
+    find: `    this.stage.retry!.giveBack();
     this.giveUp(this.reason, null, this.abortedBy);`,
     replace: '    this.giveUp(this.reason, null, this.abortedBy);',
   },
@@ -190,7 +191,7 @@ export const mutants: readonly Mutant[] = [
     name: 'caller-gets-the-timeout',
     rule: 'P2.3',
     file: call,
-    find: 'if (error === null && this.isOwnTimeout(this.reason)) this.reason = reason;',
+    find: 'if (this.isOwnTimeout(this.reason)) this.reason = reason;',
     replace: '',
   },
   {
@@ -316,16 +317,16 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'blamed-at-once',
     rule: 'P6.6',
-    file: breaker,
-    find: 'failed.durationMs >= this.blameAfterMs',
+    file: effect,
+    find: 'failed.durationMs >= blameAfterMs',
     replace: 'failed.durationMs >= 0',
   },
   {
     name: 'own-failure-taken-for-an-abort',
     rule: 'P6.6',
-    file: breaker,
+    file: effect,
     find: '(failed.error === call.reason || call.isOwnTimeout(failed.error))',
-    replace: 'attempt.aborted && attempt.isAbort(failed.error)',
+    replace: 'call.reason !== NONE',
   },
   {
     name: 'one-more-permit',
