@@ -249,6 +249,15 @@ describe('P10.4 who waits', () => {
     }
     expect(subject.enter(3, 300)).toBe(0);
   });
+
+  test('nor do those of large weights, where a rounding is more than what may be missing', () => {
+    const burst = 1_000_000_000;
+    const weights = [burst / 7, (2 * burst) / 7, burst / 3]; // the parts sum up to 0.00012, not to 0
+    const subject = cell({ burst });
+    for (const weight of weights) subject.join(weight);
+    for (const weight of weights) subject.leave(weight);
+    expect(subject.enter(burst, 0)).toBe(0);
+  });
 });
 
 describe('tokens', () => {

@@ -64,8 +64,8 @@ export class RateLimitCell {
   private level = 0;
   /** What those who wait weigh. */
   private promised = 0;
-  /** `NaN` before it was asked. */
-  private askedMs = NaN;
+  /** `Infinity` before it was asked. */
+  private askedMs = Infinity;
 
   /** Parts of a token. */
   private readonly token: number;
@@ -149,12 +149,12 @@ export class RateLimitCell {
   /** The least number of milliseconds after which so many parts more fit. Whole ones: no timer is finer, and by each of them something drains. */
   private untilFits(parts: number, nowMs: number): number {
     const over = this.levelAt(nowMs) + parts - this.capacity - TOLERANCE * this.token;
-    return over <= 0 ? 0 : Math.ceil(over / this.drainPerMs);
+    return Math.max(0, Math.ceil(over / this.drainPerMs));
   }
 
   private levelAt(nowMs: number): number {
-    const elapsedMs = nowMs - this.askedMs;
-    if (elapsedMs > 0) this.level = Math.max(0, this.level - elapsedMs * this.drainPerMs);
+    const elapsedMs = Math.max(0, nowMs - this.askedMs);
+    this.level = Math.max(0, this.level - elapsedMs * this.drainPerMs);
     this.askedMs = nowMs;
     return this.level;
   }

@@ -84,7 +84,7 @@ class Model {
       for (const [call, { atMs, abortMs }] of calls.entries())
         if (abortMs !== undefined && atMs + abortMs === nowMs) this.abort(call, nowMs);
     }
-    expect(this.waiting).toEqual([]);
+    if (this.waiting.length > 0) throw new Error(`calls wait for ever: ${String(this.waiting)}`);
     return this;
   }
 

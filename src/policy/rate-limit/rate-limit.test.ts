@@ -249,6 +249,25 @@ describe('P10.3 a refusal', () => {
       expect(seen).toEqual(['rateLimit']);
     }));
 
+  test('costs one look at the clock, as being let in does', () =>
+    virtualTime(async () => {
+      const limiter = rateLimit({ limit: 1 });
+      events[Symbol.dispose]();
+      const now = vi.spyOn(clock, 'now');
+      await limiter.run(nothing);
+      expect(now).toHaveBeenCalledTimes(1);
+      await errorOf(limiter.run(neverRun));
+      expect(now).toHaveBeenCalledTimes(2);
+      now.mockRestore();
+    }));
+
+  test('nobody asks when an attempt began that did not wait', async () => {
+    events[Symbol.dispose]();
+    const { signal } = new AbortController();
+    const error = await errorOf(rateLimit({ limit: 1 }).run(() => Promise.reject(new Error('down')), { signal }));
+    expect(attemptsOf(error)).toMatchObject([{ startedAt: null, durationMs: null }]);
+  });
+
   test('P3.4 is not retried unless it is asked for', () =>
     virtualTime(async (time) => {
       const limiter = rateLimit({ limit: 1 });
@@ -396,6 +415,20 @@ describe('P10.4 with `maxWait` it waits for its turn', () => {
       await errorOf(limiter.run(neverRun));
       expect([limiter.waiting, time.pending]).toEqual([0, 0]);
     }));
+
+  test('with one timer, that of the first, however many wait and are refused', () => {
+    const limiter = spaced({ maxWait: 300 });
+    return steps(limiter, async (time) => {
+      const calls = [1, 2, 3, 4].map(() => limiter.run(nothing));
+      for (let i = 0; i < 5; i++) await errorOf(limiter.run(neverRun));
+      expect([limiter.waiting, time.pending]).toEqual([3, 1]);
+      await time.advance(100);
+      calls.push(limiter.run(nothing));
+      expect([limiter.waiting, time.pending]).toEqual([3, 1]);
+      await time.runAll();
+      await Promise.all(calls);
+    });
+  });
 
   test('for ever, if that is what was asked for', () => {
     const limiter = rateLimit({ limit: 1, per: '1d', maxWait: Infinity });

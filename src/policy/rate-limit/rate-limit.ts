@@ -109,7 +109,7 @@ class RateLimitGate implements Gate {
     const weight = this.weightOf(attempt);
     if (weight === 0) return undefined; // what takes nothing waits for nobody
     // A timer may be late: whose turn has come goes first.
-    if (cell.waiting > 0) this.letIn();
+    this.letIn();
     const nowMs = clock.now();
     const waitMs = cell.enter(weight, nowMs);
     if (waitMs === 0) return undefined;
