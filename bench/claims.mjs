@@ -20,7 +20,7 @@ const CHECK_MS = 20_000;
 const AT_ONCE = 4;
 
 /** Not compared: what is no package, and what is put together of those that stand beside it. */
-const notCompared = ['bare', 'by hand', 'p-timeout, p-retry, opossum, p-limit'];
+const notCompared = ['bare', 'by hand', 'p-timeout, p-retry, opossum, p-limit', 'bottleneck', 'limiter'];
 
 /**
  * @param {{ only?: string[], claim?: string[] }} [wanted]
