@@ -13,10 +13,12 @@ import {
   onEvent,
   permanent,
   policy,
+  rateLimit,
   resilient,
   retry,
   stoppedBy,
   timeout,
+  type RateLimitedError,
 } from 'holdfast';
 import { recordEvents, virtualTime } from 'holdfast/testing';
 import { equal, ok, rejection, type Group } from './harness.ts';
@@ -204,6 +206,20 @@ export const policies: Group = {
         await time.runAll();
         equal(await call, 2);
         equal(ended.sort(), ['1 at 60: cancelled', '2 at 60: done']);
+      }),
+
+    'a rate limit lets in a burst, then one for each token, and refuses who would have to wait too long': () =>
+      virtualTime(async (time) => {
+        const api = rateLimit({ limit: 10, burst: 2, maxWait: '150ms' });
+        const begun: number[] = [];
+        const call = (): Promise<unknown> =>
+          api
+            .run(() => begun.push(time.now()))
+            .catch((error: unknown) => begun.push((error as RateLimitedError).retryAfterMs));
+        const calls = [call(), call(), call(), call()];
+        await time.runAll();
+        await Promise.all(calls);
+        equal(begun, [0, 0, 200, 100]);
       }),
 
     'a method is put into a policy, and keeps its this': async () => {
