@@ -19,7 +19,6 @@ const decide = 'policy/retry/decide.ts';
 const backoff = 'policy/retry/backoff.ts';
 const budget = 'budget/cell.ts';
 const cell = 'policy/breaker/cell.ts';
-const breaker = 'policy/breaker/breaker.ts';
 const room = 'policy/bulkhead/cell.ts';
 const queue = 'policy/bulkhead/queue.ts';
 const bulkhead = 'policy/bulkhead/bulkhead.ts';
