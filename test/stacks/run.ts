@@ -66,6 +66,8 @@ import type {
 } from './script.ts';
 import { time, Trace } from './trace.ts';
 
+/** One for all scripts: Node keeps an entry of each storage in the context that called `run`, so with one for each every script is slower than the one before. */
+const CALLS = new AsyncLocalStorage<number>();
 const PRIORITY = contextKey<number>('priority');
 
 class CommitUnknownError extends HoldfastError {
@@ -153,7 +155,7 @@ export async function run(script: Script): Promise<Trace> {
 class Execution {
   readonly trace = new Trace();
   readonly #script: Script;
-  readonly #calls = new AsyncLocalStorage<number>();
+  readonly #calls = CALLS;
   readonly #labels = new WeakMap<object, string>();
   readonly #kinds = new WeakMap<object, string>();
   readonly #shared = new Error('shared');
