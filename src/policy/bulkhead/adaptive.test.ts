@@ -62,7 +62,7 @@ function begun(bench: Bench): Bench {
 /** A cell of Vegas that knows what a call takes: 10 ms, asked for at this limit. */
 function based(limit: number, rest: Partial<AdaptiveSnapshot['base']> = {}, settings = {}): Bench {
   const bench = new Bench({ algorithm: 'vegas', ...settings });
-  bench.cell.restore({ limit, base: { ms: 10, limit, windows: 0, windowsPerPermit: 30, ...rest } });
+  bench.cell.restore({ limit, base: { ms: 10, limit, windows: 100, ...rest } });
   return begun(bench);
 }
 
@@ -132,22 +132,27 @@ describe('P7.7 a window', () => {
     expect(bench.limit).toBe(20);
   });
 
-  test('of Vegas has as many latencies as it takes to tell a queue from chance: (L ⁄ s)², however long that is', () => {
-    const bench = based(50, {}, { max: 1000 });
-    bench.nowMs = 10 * SECOND;
-    for (let i = 1; i < 2500; i++) expect(bench.end(10)).toBe(false);
-    expect(bench.end(10)).toBe(true);
-    // From 100 on the step is 2.
-    const larger = based(120);
-    larger.nowMs = 10 * SECOND;
-    for (let i = 1; i < 3600; i++) expect(larger.end(10)).toBe(false);
-    expect(larger.end(10)).toBe(true);
+  test('of Vegas goes on until chance moves q by no more than s, however long that is', () => {
+    // Half of them 5 ms, half 15 ms: the mean of n is off by 0.5 ⁄ √n of it, and so q by 50 × 0.5 ⁄ √n.
+    const over = (limit: number, given: (i: number) => number): number => {
+      const bench = based(limit);
+      bench.nowMs = 10 * SECOND;
+      let count = 1;
+      for (; !bench.end(given(count)) && bench.cell.snapshot().base!.windows === 100; count++);
+      return count;
+    };
+    const either = (i: number): number => (i % 2 === 0 ? 5 : 15);
+    expect(over(50, either)).toBe(625);
+    // From 100 on s is 2.
+    expect(over(120, either)).toBe(899); // of 899 the mean is a little above 10
+    expect(over(120, () => 10)).toBe(10);
+    expect(over(120, () => 0)).toBe(10);
   });
 
-  test('of Vegas does not wait for these when too many are dropped', () => {
+  test('of Vegas does not wait for that when too many are dropped', () => {
     const bench = based(50);
     bench.nowMs = SECOND;
-    for (let i = 1; i < 10; i++) bench.end(10);
+    for (let i = 1; i < 10; i++) bench.end(10 * i);
     expect([bench.end(10, true), bench.limit]).toEqual([true, 49]);
   });
 });
@@ -238,25 +243,13 @@ describe('P7.10 vegas', () => {
     expect(based(50, {}, { min: 50 }).window(1000)).toBe(50);
   });
 
-  test('takes a latency for base that is lower by more than chance, and moves nothing in that window', () => {
-    // 1 − 2 ⁄ √10,000
-    const chance = based(50);
-    expect(chance.window(9.81)).toBe(56);
-    expect(chance.cell.snapshot().base).toMatchObject({ ms: 10 });
-    const faster = based(50);
-    expect(faster.window(9.79)).toBe(50);
-    expect(faster.cell.snapshot().base).toMatchObject({ ms: expect.closeTo(9.79, 2), windows: 1 });
-  });
-
   describe('asks for base', () => {
-    const BASE = { limit: 40, windows: 0, windowsPerPermit: 15 };
-
     test('at first: from the latency there is, if the limit was not reached', () => {
       const bench = vegas();
       expect(bench.window(30, { inFlight: 19 })).toBe(20);
       expect(bench.cell.snapshot()).toEqual({
         limit: 20,
-        base: { ms: expect.closeTo(30, 1), limit: 20, windows: 0, windowsPerPermit: 15 },
+        base: { ms: expect.closeTo(30, 1), limit: 20, windows: 100 },
       });
     });
 
@@ -268,13 +261,31 @@ describe('P7.10 vegas', () => {
       expect(bench.cell.snapshot().base).toMatchObject({ ms: 25, limit: 41 });
     });
 
-    test('of as many latencies as at the full limit', () => {
+    test('until that is as sure as at the full limit, and twice as good', () => {
       const bench = vegas({ initial: 40 });
       bench.window(30);
-      bench.window(30, { calls: 1599 });
       expect(bench.limit).toBe(20);
-      bench.end(30);
-      expect(bench.limit).toBe(40);
+      bench.nowMs += 10 * SECOND;
+      let count = 1;
+      for (; !bench.end(count % 2 === 0 ? 15 : 45); count++);
+      expect([count, bench.limit]).toEqual([799, 40]); // with 799 the mean is a little above 30
+    });
+
+    test('when calls take less by more than three standard errors', () => {
+      // 10,000 of them, half 5 ms less and half 5 ms more: 0.05 ms.
+      const after = (mean: number): number => {
+        const bench = based(50);
+        let i = 0;
+        const { nowMs } = bench;
+        for (; i < 10_000; i++) {
+          bench.nowMs = nowMs + (SECOND * i) / 10_000;
+          bench.end(mean + (i % 2 === 0 ? 5 : -5));
+        }
+        bench.nowMs = nowMs + SECOND;
+        bench.end(mean);
+        return bench.limit;
+      };
+      expect([9.86, 9.84].map(after)).toEqual([56, 25]);
     });
 
     test('and stays at the half if calls take much less there: the rest was its own queue; so down to where they do not', () => {
@@ -284,13 +295,13 @@ describe('P7.10 vegas', () => {
       expect(bench.cell.snapshot().base).toMatchObject({ ms: 50, limit: 5 });
     });
 
-    test('much less is two thirds or less', () => {
+    test('much less is less than two thirds', () => {
       const half = (ms: number): number => {
         const bench = vegas({ initial: 40 });
         bench.window(30, { calls: 20_000 });
         return bench.window(ms);
       };
-      expect([half(20), half(20.1)]).toEqual([10, 40]);
+      expect([half(19.9), half(20)]).toEqual([10, 40]);
     });
 
     test('again and takes a step down when a tenth was dropped meanwhile', () => {
@@ -313,46 +324,44 @@ describe('P7.10 vegas', () => {
       expect(bench.window(30)).toBe(40);
     });
 
-    test('after 15 to 30 windows for each permit, as chance has it', () => {
-      const windows = (windowsPerPermit: number): number => {
-        const bench = based(4, { windowsPerPermit }, { max: 4 });
-        let count = 1;
-        for (; bench.window(10, { calls: 100 }) === 4; count++);
-        return count;
-      };
-      expect([windows(15), windows(30), windows(20.1)]).toEqual([60, 120, 81]);
-      for (const [drawn, windowsPerPermit] of [
-        [0, 15],
-        [0.5, 22.5],
-        [0.9, 28.5],
+    test('after 100 to 200 windows, as chance has it', () => {
+      for (const [drawn, windows] of [
+        [0, 100],
+        [0.5, 150],
+        [0.999, 200],
       ] as const) {
         const bench = vegas();
         bench.drawn = drawn;
         bench.window(10, { inFlight: 1 });
-        expect(bench.cell.snapshot().base).toMatchObject({ windowsPerPermit });
+        expect(bench.cell.snapshot().base).toMatchObject({ windows });
       }
+      const bench = based(4, { windows: 7 }, { max: 4 });
+      const limits = Array.from({ length: 7 }, () => bench.window(10, { calls: 100 }));
+      expect(limits).toEqual([4, 4, 4, 4, 4, 4, 2]);
     });
 
-    test('the windows count in which nothing moved', () => {
-      const bench = based(50);
-      bench.window(10, { inFlight: 1 });
-      bench.window(9, { inFlight: 1 });
+    test('the windows count in which nothing moved, and a count that has run out stays at 0', () => {
+      const bench = based(50, { windows: 3 });
+      bench.window(10.5, { inFlight: 1 });
       bench.window(9, { dropped: 10_000 });
-      expect(bench.cell.snapshot().base).toMatchObject({ windows: 3 });
+      expect(bench.cell.snapshot().base).toMatchObject({ windows: 1 });
+      for (let i = 0; i < 2; i++) bench.window(9, { dropped: 10_000 });
+      expect(bench.cell.snapshot().base).toMatchObject({ windows: 0 });
+      expect(bench.window(10)).toBe(24);
     });
 
-    test('when the limit has doubled or halved since', () => {
+    test('when the limit has grown by half since, or fallen by a third', () => {
       const asksAt = (limit: number): boolean => {
-        const bench = based(limit, BASE);
+        const bench = based(limit, { limit: 40 });
         return bench.window(10.42, { calls: 20_000 }) === Math.ceil(limit / 2);
       };
-      expect([20, 21, 79, 80].map(asksAt)).toEqual([true, false, false, true]);
+      expect([26, 27, 59, 60].map(asksAt)).toEqual([true, false, false, true]);
     });
   });
 });
 
 describe('P7.11 a snapshot', () => {
-  const SNAPSHOT: AdaptiveSnapshot = { limit: 30, base: { ms: 10, limit: 25, windows: 7, windowsPerPermit: 17 } };
+  const SNAPSHOT: AdaptiveSnapshot = { limit: 30, base: { ms: 10, limit: 25, windows: 7 } };
 
   test('has the limit, and of Vegas the base', () => {
     const bench = vegas();
@@ -437,7 +446,6 @@ describe('P7.11 a snapshot', () => {
         ['ms', 'a finite number from 0', [-1, NaN, Infinity, '5', null]],
         ['limit', 'a whole number from 1', [0, 1.5, NaN, '5', null, 2 ** 53]],
         ['windows', 'a whole number from 0', [-1, 1.5, NaN, '5', null, 2 ** 53]],
-        ['windowsPerPermit', 'a finite number from 0', [-1, NaN, Infinity, '5', null]],
       ] as const
     ).flatMap(([field, expected, values]) =>
       values.map((it): [string, unknown, unknown, string] => [

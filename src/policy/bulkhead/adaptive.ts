@@ -12,8 +12,9 @@
  *           used and s < q < 3s                              L ← L + s
  *
  * *Dropped*: at least a tenth of the calls were; a few of thousands may be anything. *Used*: at least half of the limit was in flight at some time; what
- * nothing has tried must not grow. *Base*: the latency of calls that find no queue. It is the least mean of a window, and it is asked for anew at first,
- * when the limit has doubled or halved since, and every 15 L to 30 L windows, because servers become slower:
+ * nothing has tried must not grow. *Base*: the latency of calls that find no queue. It is asked for at first; when the limit has grown by half since, or
+ * fallen by a third, for an error of it weighs more the larger that is, and something may have changed; when calls become faster; and every 100 to 200 windows, for they may become slower, or
+ * chance may have given a wrong answer:
  *
  *             the limit was not reached: base ← latency
  *           ┌────────────────────────────────────────┐                    calls at ⌈L ⁄ 2⌉ take much less,
@@ -52,10 +53,8 @@ export interface AdaptiveSnapshot {
     readonly ms: number;
     /** What the limit was when it was asked for. */
     readonly limit: number;
-    /** How many windows ago that was. */
+    /** After so many more windows it is asked for again. */
     readonly windows: number;
-    /** It is asked for again after so many windows for each permit. */
-    readonly windowsPerPermit: number;
   } | null;
 }
 
@@ -70,8 +69,11 @@ const DROPPED = 10;
 /** A window is at least as many latencies long: half of the calls that end in it then began in it, under the limit that it moves. */
 const LATENCIES = 2;
 
-/** Base is asked for after between half as many windows for each permit and as many. By chance, or many clients of one server would ask together. */
-const WINDOWS_PER_PERMIT = 30;
+/** Base is asked for after between half as many windows and as many. By chance, or many clients of one server would ask together. */
+const WINDOWS = 200;
+
+/** So many standard errors. Not the least mean of all windows, as in the original: that of many is below the truth, and the limit would stay too low. */
+const BEYOND_CHANCE = 3;
 
 /** Calls that find no queue take as long at half of the limit, and in a queue of our own half as long. The middle, so that chance decides neither. */
 const MUCH_LESS = 1.5;
@@ -85,9 +87,10 @@ export class AdaptiveCell {
   private sinceMs = NaN;
   private outcomes = 0;
   private drops = 0;
-  /** Of all outcomes together, and of the drops. */
+  /** Of all outcomes together; and of the latencies, of their squares too. */
   private totalMs = 0;
-  private droppedMs = 0;
+  private latencySumMs = 0;
+  private squareSum = 0;
   /** The most that were in flight. */
   private peak = 0;
   private base: Base | null = null;
@@ -112,9 +115,10 @@ export class AdaptiveCell {
     if (!(latencyMs >= 0)) return false; // the same
     this.outcomes++;
     this.totalMs += latencyMs;
-    if (dropped) {
-      this.drops++;
-      this.droppedMs += latencyMs;
+    if (dropped) this.drops++;
+    else {
+      this.latencySumMs += latencyMs;
+      this.squareSum += latencyMs ** 2;
     }
     if (inFlight > this.peak) this.peak = inFlight;
     if (!this.isOver(nowMs)) return false;
@@ -126,14 +130,14 @@ export class AdaptiveCell {
 
   private beginWindow(nowMs: number): void {
     this.sinceMs = nowMs;
-    this.outcomes = this.drops = this.totalMs = this.droppedMs = this.peak = 0;
+    this.outcomes = this.drops = this.totalMs = this.latencySumMs = this.squareSum = this.peak = 0;
   }
 
   private isOver(nowMs: number): boolean {
     const { outcomes } = this;
     const leastMs = Math.max(this.settings.windowMs, (LATENCIES * this.totalMs) / outcomes);
     if (outcomes < MIN_OUTCOMES || nowMs - this.sinceMs < leastMs) return false;
-    return this.isDropped || this.latencies >= this.enough;
+    return this.settings.algorithm === 'aimd' || this.isDropped || this.isSure;
   }
 
   private get isDropped(): boolean {
@@ -150,17 +154,23 @@ export class AdaptiveCell {
   }
 
   private get latencyMs(): number {
-    return (this.totalMs - this.droppedMs) / this.latencies;
+    return this.latencySumMs / this.latencies;
+  }
+
+  /** Of the mean latency: its standard error, as a share of it. */
+  private get error(): number {
+    const { latencies, latencyMs } = this;
+    return Math.sqrt(Math.max(0, this.squareSum / latencies / latencyMs ** 2 - 1) / latencies);
   }
 
   /**
-   * Of how many latencies the mean is good enough to decide by. That of n latencies which are as irregular as chance makes them (exponential) is off by
-   * 1 ⁄ √n of itself, and so L (1 − base ⁄ latency) by L ⁄ √n. That is to be no more than s.
+   * Whether the mean is good enough to decide by: by chance L (1 − base ⁄ latency) is off by s at most. An answer is in force for long, and has to be twice as
+   * good: of twice as many.
    */
-  private get enough(): number {
-    if (this.settings.algorithm === 'aimd') return 0;
-    const limit = this.before?.limit ?? this.limit; // what base is asked for
-    return (limit / stepOf(limit)) ** 2;
+  private get isSure(): boolean {
+    const { limit, error, before } = this;
+    const off = before === null ? limit * error : Math.SQRT2 * before.limit * error;
+    return !(off > stepOf(before?.limit ?? limit)); // NaN if nothing took any time: that is sure
   }
 
   private move(random: () => number): void {
@@ -178,18 +188,15 @@ export class AdaptiveCell {
   private vegas(random: () => number): number {
     const { limit, latencyMs, before, base } = this;
     this.before = null;
-    if (base !== null) this.base = { ...base, windows: base.windows + 1 };
+    if (base !== null) this.base = { ...base, windows: Math.max(0, base.windows - 1) };
     if (this.isDropped) return (before?.limit ?? limit) - stepOf(limit);
     if (before !== null) {
-      if (latencyMs * MUCH_LESS <= before.latencyMs) return this.ask();
+      if (latencyMs * MUCH_LESS < before.latencyMs) return this.ask();
       return this.answer(before.limit, random);
     }
-    if (base === null || isOld(base, limit)) return this.peak < limit ? this.answer(limit, random) : this.ask();
-    // By more than chance, or the least of many windows would be below the truth, and the limit stay too low.
-    if (latencyMs < base.ms * (1 - 2 / Math.sqrt(this.latencies))) {
-      this.base = { ...base, ms: latencyMs, windows: base.windows + 1 };
-      return limit;
-    }
+    const isFaster = base !== null && latencyMs < base.ms * (1 - BEYOND_CHANCE * this.error);
+    if (base === null || isFaster || isOld(base, limit))
+      return this.peak < limit ? this.answer(limit, random) : this.ask();
     return this.isUsed ? limit + vegasMove(limit, base.ms / latencyMs) : limit;
   }
 
@@ -200,7 +207,7 @@ export class AdaptiveCell {
   }
 
   private answer(limit: number, random: () => number): number {
-    this.base = { ms: this.latencyMs, limit, windows: 0, windowsPerPermit: WINDOWS_PER_PERMIT * (0.5 + random() / 2) };
+    this.base = { ms: this.latencyMs, limit, windows: Math.ceil((WINDOWS * (1 + random())) / 2) };
     return limit;
   }
 
@@ -228,8 +235,8 @@ function stepOf(limit: number): number {
   return Math.max(1, String(limit).length - 1);
 }
 
-function isOld({ limit, windows, windowsPerPermit }: Base, now: number): boolean {
-  return windows + 1 >= windowsPerPermit * now || now >= 2 * limit || 2 * now <= limit;
+function isOld({ limit, windows }: Base, now: number): boolean {
+  return windows <= 1 || 2 * now >= 3 * limit || 3 * now <= 2 * limit;
 }
 
 /** @param share base ⁄ latency */
@@ -244,12 +251,11 @@ function vegasMove(limit: number, share: number): number {
 const WHOLE = 'a whole number';
 
 function checkedBase(base: unknown): Base {
-  const { ms, limit, windows, windowsPerPermit } = Object(base) as Partial<Base>;
+  const { ms, limit, windows } = Object(base) as Partial<Base>;
   checkNumber('base.ms', ms, 0);
   checkNumber('base.limit', limit, 1, WHOLE);
   checkNumber('base.windows', windows, 0, WHOLE);
-  checkNumber('base.windowsPerPermit', windowsPerPermit, 0);
-  return { ms, limit, windows, windowsPerPermit };
+  return { ms, limit, windows };
 }
 
 function checkNumber(
