@@ -606,6 +606,20 @@ describe('timers of one fixed duration', () => {
     expect(platform.made).toBe(made);
   });
 
+  test('a program that makes one for each call, and lets no time pass, has the clock read for every 64 of them, by one platform timer', async () => {
+    const platform = new Platform();
+    const { FixedTimers } = await on(platform);
+    const each = Array.from({ length: 130 }, (_, i) => begin(platform, new FixedTimers(1_000 + i, false)).timer);
+    expect(each.map(({ startedMs }) => startedMs)).toEqual([
+      ...Array.from({ length: 128 }, () => platform.timeMs),
+      null,
+      null,
+    ]);
+    expect(platform.made).toBe(130 + 1);
+    platform.advance(4);
+    expect(each.every(({ startedMs }) => startedMs !== null)).toBe(true);
+  });
+
   test('to ask when one began reads the clock for all that began before', async () => {
     const platform = new Platform();
     const { FixedTimers } = await on(platform);

@@ -165,6 +165,12 @@ const MIN_UNREAD_MS = 320;
 /** The lists in which timers may have begun since the clock was last read for all of them. */
 let unread: TimerList[] = [];
 
+/** So many lists may be unread: a program that makes a layer for each call, and does not let the event loop turn, would collect them without end. */
+const MAX_UNREAD = 64;
+
+/** A platform timer is under way that reads the clock for them. */
+let isReading = false;
+
 function readClock(): void {
   const nowMs = now();
   const lists = unread;
@@ -173,6 +179,11 @@ function readClock(): void {
     list.isUnread = false;
     list.stamp(nowMs);
   }
+}
+
+function readUnread(): void {
+  isReading = false;
+  readClock();
 }
 
 /**
@@ -202,8 +213,10 @@ export class FixedTimers {
     list.add(timer);
     if (this.exact || list.isUnread) return;
     list.isUnread = true;
-    if (unread.push(list) > 1) return;
-    const handle = setTimer(readClock, UNREAD_MS);
+    if (unread.push(list) >= MAX_UNREAD) readClock();
+    if (isReading) return;
+    isReading = true;
+    const handle = setTimer(readUnread, UNREAD_MS);
     if (typeof handle === 'object') handle.unref();
   }
 }

@@ -88,8 +88,8 @@ class Launch {
   readonly context = new Context();
   readonly inside: Inside;
   readonly options: CallOptions;
-  /** What the stages inside have reported. */
-  private reports: Report[] | null = null;
+  /** What the stages inside have reported: the last word of the one that reports, else the first of another. There may be as many words as attempts. */
+  private report: Report | null = null;
   inFlight = true;
   /** What it failed with, a result that was judged a failure included. */
   failure: unknown = NONE;
@@ -104,7 +104,8 @@ class Launch {
     this.inside = new Inside(options?.around);
     const onReport: CallOptions['onReport'] = (...report) => {
       if (this.lost !== NONE) return;
-      (this.reports ??= []).push(report);
+      const [, , reports] = report;
+      if (reports || this.report === null) this.report = report;
       options?.onReport?.(...report);
     };
     this.options = { ...NO_OPTIONS, ...options, around: this.inside, onReport };
@@ -138,7 +139,7 @@ class Launch {
   /** Of several, this one has come out. */
   tellAgain(options: CallOptions | null): void {
     for (const inside of toldBy(options)) inside.takeOver(this.inside);
-    for (const report of this.reports ?? [NOTHING_REPORTED]) options?.onReport?.(...report);
+    options?.onReport?.(...(this.report ?? NOTHING_REPORTED));
   }
 }
 

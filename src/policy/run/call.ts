@@ -223,7 +223,8 @@ export class Call implements Settings {
       promise = Promise.resolve(this.op(attempt));
     } catch (error) {
       // No rejected promise: Node keeps one that had no handler at first until the microtask queue is empty, which may be after many attempts.
-      return then.call(TURN, () => failed(attempt, error));
+      // No closure: the error of the next attempt holds the functions on its stack, and so would hold this error, and that the one before, without end.
+      return then.call(TURN, failed.bind(undefined, attempt, error));
     }
     return then.call(
       promise,
