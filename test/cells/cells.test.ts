@@ -6,6 +6,7 @@ import process from 'node:process';
 import { describe, expect, test } from 'vitest';
 import { BudgetCell } from '../../src/budget/cell.ts';
 import { BreakerCell, type Effect } from '../../src/policy/breaker/cell.ts';
+import { AdaptiveCell } from '../../src/policy/bulkhead/adaptive.ts';
 import { BulkheadCell } from '../../src/policy/bulkhead/cell.ts';
 import { LatencyCell } from '../../src/policy/hedge/cell.ts';
 import { RateLimitCell } from '../../src/policy/rate-limit/cell.ts';
@@ -158,6 +159,48 @@ const BROKEN: Record<string, Makers> = {
         override restore(): void {}
       })(it),
   },
+  'P7.7: a longer window': { adaptive: (it) => new AdaptiveCell({ ...it, windowMs: it.windowMs + 1 }) },
+  'P7.7: what nobody knows the time of counts': {
+    adaptive: (it) =>
+      new (class extends AdaptiveCell {
+        override ended(ms: number, dropped: boolean, inFlight: number, nowMs: number, random: () => number): boolean {
+          return super.ended(Math.max(0, ms), dropped, inFlight, nowMs, random);
+        }
+      })(it),
+  },
+  'P7.8: nothing is dropped': {
+    adaptive: (it) =>
+      new (class extends AdaptiveCell {
+        override ended(ms: number, _dropped: boolean, inFlight: number, nowMs: number, random: () => number): boolean {
+          return super.ended(ms, false, inFlight, nowMs, random);
+        }
+      })(it),
+  },
+  'P7.8: one fewer in flight': {
+    adaptive: (it) =>
+      new (class extends AdaptiveCell {
+        override ended(ms: number, dropped: boolean, inFlight: number, nowMs: number, random: () => number): boolean {
+          return super.ended(ms, dropped, inFlight - 1, nowMs, random);
+        }
+      })(it),
+  },
+  'P7.9: slower is in time': { adaptive: (it) => new AdaptiveCell({ ...it, overMs: 2 * it.overMs }) },
+  'P7.6: a higher most': { adaptive: (it) => new AdaptiveCell({ ...it, max: it.max + 1 }) },
+  'P7.6: a lower least': { adaptive: (it) => new AdaptiveCell({ ...it, min: it.min - 1 }) },
+  'P7.10: base is asked for sooner': {
+    adaptive: (it) =>
+      new (class extends AdaptiveCell {
+        override ended(ms: number, dropped: boolean, inFlight: number, nowMs: number): boolean {
+          return super.ended(ms, dropped, inFlight, nowMs, () => 0);
+        }
+      })(it),
+  },
+  'P7.11: a restart forgets': {
+    adaptive: (it) =>
+      new (class extends AdaptiveCell {
+        override restore(): void {}
+      })(it),
+  },
   'P10.1: one more at once': { rateLimit: (it) => new RateLimitCell({ ...it, burst: it.burst + 1 }) },
   'P10.1: a hundredth more in that time': { rateLimit: (it) => new RateLimitCell({ ...it, limit: 1.01 * it.limit }) },
   'P10.1: a hundredth less in that time': { rateLimit: (it) => new RateLimitCell({ ...it, limit: 0.99 * it.limit }) },
@@ -282,6 +325,6 @@ test('each event is told of, if somebody wants to see them', () => {
   const events: string[] = [];
   fuzz({ seed: SEED, events: EPISODE, tell: (event) => events.push(event) });
   expect(new Set(events.map((event) => event.split(':')[0]))).toEqual(
-    new Set(['breaker', 'bulkhead', 'budget', 'backoff', 'latency', 'rateLimit']),
+    new Set(['breaker', 'bulkhead', 'budget', 'backoff', 'latency', 'rateLimit', 'adaptive']),
   );
 });

@@ -14,6 +14,7 @@
  * A state is kept as the way to it, and made again by playing that: cells cannot be copied, and need not.
  */
 import type { BreakerSettings } from '../../src/policy/breaker/cell.ts';
+import { AdaptiveWorld } from './adaptive.ts';
 import { BreakerWorld } from './breaker.ts';
 import { BudgetWorld } from './budget.ts';
 import { BulkheadWorld } from './bulkhead.ts';
@@ -53,6 +54,10 @@ export const SUBJECTS: Readonly<Record<string, () => World>> = {
   'rateLimit: 1 in 2 ms, 3 at once, wait 6 ms': () => new RateLimitWorld({ limit: 1, perMs: 2, burst: 3 }, 6, CLIENTS),
   'rateLimit: 3 in 4 ms, 2 at once, wait for ever': () =>
     new RateLimitWorld({ limit: 3, perMs: 4, burst: 2 }, Infinity, CLIENTS),
+  'adaptive: vegas from 6, 1 to 12': () =>
+    new AdaptiveWorld({ algorithm: 'vegas', initial: 6, min: 1, max: 12, windowMs: 50, overMs: 0 }),
+  'adaptive: aimd from 10, 2 to 12': () =>
+    new AdaptiveWorld({ algorithm: 'aimd', initial: 10, min: 2, max: 12, windowMs: 50, overMs: 20 }),
 };
 
 export interface Enumerated {

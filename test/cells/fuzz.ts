@@ -1,5 +1,5 @@
 /**
- * Random events through all six cells, each beside its model, in episodes of 4000: an episode has worlds with settings of its own, and
+ * Random events through all seven cells, each beside its model, in episodes of 4000: an episode has worlds with settings of its own, and
  * a stream of random numbers that comes from the seed and its index, so that any of them can be played alone.
  *
  * Times are whole milliseconds, and settings have few decimals: so models are exact, and what differs is a fault. Not covered:
@@ -7,10 +7,12 @@
  */
 import type { BudgetCell, BudgetSettings } from '../../src/budget/cell.ts';
 import type { BreakerCell, BreakerSettings, Effect } from '../../src/policy/breaker/cell.ts';
+import type { AdaptiveCell, AdaptiveSettings } from '../../src/policy/bulkhead/adaptive.ts';
 import type { BulkheadCell, BulkheadSettings } from '../../src/policy/bulkhead/cell.ts';
 import type { LatencyCell } from '../../src/policy/hedge/cell.ts';
 import type { RateLimitCell, RateLimitSettings } from '../../src/policy/rate-limit/cell.ts';
 import { Random } from '../fuzz/random.ts';
+import { AdaptiveWorld } from './adaptive.ts';
 import { BackoffWorld, someBackoff, type BackoffCase } from './backoff.ts';
 import { BreakerWorld } from './breaker.ts';
 import { BudgetWorld } from './budget.ts';
@@ -27,6 +29,7 @@ export interface Makers {
   readonly budget?: (settings: BudgetSettings) => BudgetCell;
   readonly backoff?: (random: Random) => BackoffCase;
   readonly latency?: (percentile: number) => LatencyCell;
+  readonly adaptive?: (settings: AdaptiveSettings) => AdaptiveCell;
   readonly rateLimit?: (settings: RateLimitSettings) => RateLimitCell;
 }
 
@@ -77,6 +80,11 @@ class Episode {
   private readonly backoff: BackoffWorld;
   private readonly latency: LatencyWorld;
   private readonly rateLimit: RateLimitWorld;
+  private readonly adaptive: AdaptiveWorld;
+  /** What calls of the adaptive limit take at least. */
+  private scaleMs = 1;
+  /** Of a hundred of them: how many are dropped. */
+  private dropped = 0;
   private readonly rate: RateLimitSettings;
   /** Of a hundred calls of the breaker: how many fail. */
   private readonly failing: number;
@@ -101,25 +109,27 @@ class Episode {
     );
     this.rate = someRateLimit(random);
     this.rateLimit = new RateLimitWorld(this.rate, random.pick([0, 20, 200, Infinity]), 8, makers.rateLimit);
+    this.adaptive = new AdaptiveWorld(someAdaptive(random), makers.adaptive);
     // Half of the episodes are healthy: a breaker that opens forgets what it had counted.
     this.failing = random.below(random.chance(0.5) ? 15 : 101);
     this.slow = random.below(101);
     this.impatient = random.below(50);
     this.tickMs = 1 + random.below(30);
     if (!tell) return;
-    const { breaker, budget, backoff, latency, rateLimit } = this;
-    const worlds = { breaker, bulkhead: this.bulkhead, budget, backoff, latency, rateLimit };
+    const { breaker, budget, backoff, latency, rateLimit, adaptive } = this;
+    const worlds = { breaker, bulkhead: this.bulkhead, budget, backoff, latency, rateLimit, adaptive };
     for (const [name, world] of Object.entries(worlds)) world.tell = (event) => tell(`${name}: ${event}`);
   }
 
   next(): void {
     const { random } = this;
-    const pick = random.below(6);
+    const pick = random.below(7);
     if (pick === 0) this.breakerEvent(random.below(400));
     else if (pick === 1) this.bulkheadEvent(random.below(400));
     else if (pick === 2) this.budgetEvent(random.below(400));
     else if (pick === 3) this.latencyEvent(random.below(100));
     else if (pick === 4) this.rateLimitEvent(random.below(400));
+    else if (pick === 5) this.adaptiveEvent(random.below(100));
     else if (random.chance(0.1)) this.backoff.succeed();
     else this.backoff.fail(random.chance(0.05) ? random.below(10_000) : 0, random.next());
   }
@@ -159,6 +169,26 @@ class Episode {
       if (doing === 'idle') bulkhead.enter(client);
       else if (doing === 'working') bulkhead.leave(client);
       else if (random.below(100) < this.impatient) bulkhead.abandon(client);
+    }
+  }
+
+  private adaptiveEvent(draw: number): void {
+    const { adaptive, random } = this;
+    if (draw === 0) adaptive.restart();
+    else if (draw === 1) adaptive.swapClock();
+    else if (draw < 8) {
+      this.scaleMs = random.chance(0.1) ? 0 : 2 ** random.below(6);
+      this.dropped = random.pick([0, 0, 0, 5, 10, 100]);
+    } else {
+      // What ends together: mostly alike, now and then of an unknown time.
+      const spread = random.pick([1, 1, 2, 10]);
+      const used = random.pick([0.4, 0.6, 1, 1.1]);
+      for (let left = 1 + random.below(12); left > 0; left--) {
+        const ms = random.chance(0.01) ? -1 : this.scaleMs * (1 + random.below(spread));
+        const inFlight = Math.ceil(used * adaptive.limit);
+        adaptive.end(ms, random.below(100) < this.dropped, inFlight, random.below(8) / 8);
+        adaptive.tick(random.below(20));
+      }
     }
   }
 
@@ -222,6 +252,19 @@ function someBreaker(random: Random): BreakerSettings {
 
 function someBulkhead(random: Random): BulkheadSettings {
   return { limit: random.chance(0.2) ? 10 + random.below(10) : 1 + random.below(4), queue: random.below(7) };
+}
+
+function someAdaptive(random: Random): AdaptiveSettings {
+  const min = 1 + random.below(3);
+  const max = random.pick([min, min + 5, 40, 130, 1200, Infinity]);
+  return {
+    algorithm: random.chance(0.7) ? 'vegas' : 'aimd',
+    initial: random.pick([min, min, Math.min(max, 20), Math.min(max, 1100)]),
+    min,
+    max,
+    windowMs: random.pick([1, 10, 100]),
+    overMs: random.pick([5, 20, Infinity]),
+  };
 }
 
 function someBudget(random: Random): BudgetSettings {

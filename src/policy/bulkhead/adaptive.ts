@@ -160,6 +160,7 @@ export class AdaptiveCell {
   /** Of the mean latency: its standard error, as a share of it. */
   private get error(): number {
     const { latencies, latencyMs } = this;
+    if (latencyMs === 0) return 0; // nothing took any time
     return Math.sqrt(Math.max(0, this.squareSum / latencies / latencyMs ** 2 - 1) / latencies);
   }
 
@@ -170,7 +171,7 @@ export class AdaptiveCell {
   private get isSure(): boolean {
     const { limit, error, before } = this;
     const off = before === null ? limit * error : Math.SQRT2 * before.limit * error;
-    return !(off > stepOf(before?.limit ?? limit)); // NaN if nothing took any time: that is sure
+    return off <= stepOf(before?.limit ?? limit);
   }
 
   private move(random: () => number): void {

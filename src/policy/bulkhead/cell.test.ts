@@ -77,6 +77,63 @@ describe('a bulkhead lets in', () => {
   });
 });
 
+describe('P7.6: when its limit', () => {
+  test('grows, there is a permit for as many waiters as it grew by', () => {
+    const cell = full({ limit: 2, queue: 5 });
+    cell.resize(4);
+    expect([cell.admitWaiter(), cell.admitWaiter(), cell.admitWaiter()]).toEqual([true, true, false]);
+    expect([cell.limit, cell.inFlight, cell.waiting]).toEqual([4, 4, 3]);
+    expect(cell.enter()).toBe('queued');
+  });
+
+  test('grows by more than wait, the rest is free', () => {
+    const cell = full({ limit: 2, queue: 1 });
+    cell.resize(9);
+    expect([cell.admitWaiter(), cell.admitWaiter()]).toEqual([true, false]);
+    expect([cell.inFlight, cell.waiting, cell.enter()]).toEqual([3, 0, 'entered']);
+  });
+
+  test('falls, permits that come back are no more until as many are in flight, and nobody is let in', () => {
+    const cell = full({ limit: 4, queue: 2 });
+    cell.resize(2);
+    expect([cell.admitWaiter(), cell.enter()]).toEqual([false, 'full']);
+    expect([cell.leave(never), cell.leave(never)]).toEqual([false, false]);
+    expect([cell.inFlight, cell.waiting]).toEqual([2, 2]);
+    expect(cell.leave(() => 0)).toBe(true);
+    expect([cell.inFlight, cell.waiting]).toEqual([2, 1]);
+  });
+
+  test('moves, the interval in which it did is not counted, nor one in which a permit was no more', () => {
+    const cell = full({ limit: 2, queue: 9 });
+    departures(cell, [0, 50, 100]);
+    cell.resize(1);
+    expect(cell.leave(never)).toBe(false); // at 700, say
+    departures(cell, [900, 1000]);
+    expect(cell.snapshot()).toMatchObject({ serviceMs: 100, intervals: 3 });
+    cell.resize(2);
+    expect(cell.admitWaiter()).toBe(true);
+    departures(cell, [5000, 5050]);
+    expect(cell.snapshot()).toMatchObject({ serviceMs: 100, intervals: 4 });
+  });
+
+  test('moves, what a place takes is reckoned by the new one, once a round of it was seen', () => {
+    const cell = full({ limit: 2, queue: 9 });
+    departures(cell, [0, 50, 100]);
+    expect(cell.expectedWaitMs(4)).toBe(200);
+    cell.resize(1);
+    expect(cell.expectedWaitMs(4)).toBe(400);
+    cell.resize(3);
+    expect(cell.expectedWaitMs(4)).toBe(0);
+  });
+
+  test('moves, it remembers two rounds of the new one', () => {
+    const cell = bulkhead({ limit: 2 });
+    cell.resize(50);
+    cell.restore({ version: 1, serviceMs: 100, intervals: 1000, departures: 0 });
+    expect(cell.snapshot().intervals).toBe(100);
+  });
+});
+
 describe('P7.5: what a waiter would wait', () => {
   test('is unknown at first, as 0', () => {
     expect(bulkhead().expectedWaitMs(1)).toBe(0);
